@@ -1,0 +1,375 @@
+//! The contract of a place that holds vectors and finds the nearest.
+//!
+//! A backend implements primitives and nothing else. What must be the same everywhere (validation of input, the choice of a route, reverse order,
+//! aggregation of several queries, completeness and its report) is written once, in [`crate::search`], over these traits.
+//!
+//! # Contract
+//! - **Distances** follow [`Metric`]: smaller is nearer, `f32`, never a NaN. Ties are broken by item id, ascending.
+//! - **Atomic batches.** Each batch of a stream is added whole or not at all, and is durable when the call that consumed it returns or reports it.
+//!   A batch with one bad vector writes nothing and names the item: call [`validate::batch`](crate::validate::batch) first.
+//! - **No silent loss.** An answer may be shorter than `min(k, items in scope)` only when `exact` is false in the response: the planner then
+//!   repairs it. A cap, a timeout or a filter that loses rows is never reported as exact.
+//! - **Bounded memory.** `add`, `ids` and `stream` hold a few batches at a time, whatever the size of the index.
+//! - **Readers beside a writer.** A search sees some published state, never half a batch.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, Item, ItemId, ItemKind, ItemSet, Metric, Result, VectorBatch};
+
+/// What a backend can do. Each claim is tested both ways: supported means right, unsupported means a clear
+/// [`Unsupported`](crate::ErrorKind::Unsupported).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// The metrics it can rank by.
+    pub metrics: Vec<Metric>,
+    /// Whether it can answer approximately, faster than exactly.
+    pub approximate: bool,
+    /// Whether it ranks the farthest first by itself ([`Direction::Farthest`]).
+    pub farthest: bool,
+    /// The most rows one answer can have; `None` where there is no such bound.
+    pub max_k: Option<usize>,
+    /// The most numbers a vector can have; `None` where there is no such bound.
+    pub max_dimension: Option<usize>,
+    /// Whether indexes made by others can be attached to.
+    pub attach: bool,
+    /// Whether a server must be running.
+    pub server: bool,
+}
+
+impl Capabilities {
+    /// A backend that answers exactly by these metrics, and nothing more: a start to set fields on.
+    pub fn exact(metrics: impl Into<Vec<Metric>>) -> Self {
+        Self {
+            metrics: metrics.into(),
+            approximate: false,
+            farthest: false,
+            max_k: None,
+            max_dimension: None,
+            attach: false,
+            server: false,
+        }
+    }
+
+    /// Refuses a metric or a dimension that the backend `name` cannot serve.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported), with what the backend offers instead.
+    pub fn check(&self, name: &str, metric: Metric, dimension: usize) -> Result<()> {
+        if !self.metrics.contains(&metric) {
+            let offered: Vec<_> = self.metrics.iter().map(|metric| metric.as_str()).collect();
+            return Err(Error::unsupported(format!("the backend {name} does not offer the metric {metric}"))
+                .with_hint(format!("it offers {}; `brain backends` shows what the others do", offered.join(", "))));
+        }
+        if dimension == 0 {
+            return Err(Error::invalid("vectors of no numbers cannot be indexed"));
+        }
+        match self.max_dimension {
+            Some(most) if dimension > most => {
+                Err(Error::unsupported(format!("the backend {name} holds vectors of at most {most} numbers, not {dimension}"))
+                    .with_hint("`brain backends` shows which backends hold longer vectors"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Parameters of an index beyond name, dimension and metric; each backend documents its own.
+pub type Parameters = BTreeMap<String, Value>;
+
+/// Names an index and says what it holds: enough to create it, and to find it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexSpec {
+    /// The index's name, unique within its backend.
+    pub name: String,
+    /// How many numbers each vector has.
+    pub dimension: usize,
+    /// What ranks the vectors.
+    pub metric: Metric,
+    /// What the vectors belong to.
+    #[serde(default)]
+    pub items: ItemKind,
+    /// The backend's own parameters; never a credential.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: Parameters,
+}
+
+/// An index that somebody else made, to be attached to. What is `None` is read from what is really there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExistingIndex {
+    /// The index's name, or its table's, in the backend's own terms.
+    pub name: String,
+    /// The length of vectors that is expected, if any.
+    pub dimension: Option<usize>,
+    /// The metric that is expected, if any.
+    pub metric: Option<Metric>,
+    /// What the vectors belong to.
+    pub items: ItemKind,
+    /// The backend's own parameters, such as the table's name beside the index's.
+    pub parameters: Parameters,
+}
+
+/// Whether a backend can work now, and what it says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Health {
+    /// One line: a version, a folder, an address without credentials.
+    pub detail: String,
+}
+
+/// A kind of index: makes, opens, attaches to and drops indexes.
+#[async_trait]
+pub trait SimilarityBackend: Send + Sync {
+    /// The name that configuration and runs use: `local`, `pgvector`, `redis`.
+    fn name(&self) -> &str;
+
+    /// What the backend can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Makes a new, empty index.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) for a taken name, also when another process was a moment faster;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for what the capabilities exclude.
+    async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>>;
+
+    /// Opens an index that [`create`](Self::create) made.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when what is there has another dimension or metric.
+    async fn open(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>>;
+
+    /// Opens an index that somebody else made; dimension, metric and count are read from what is there.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where the capabilities say so; [`NotFound`](crate::ErrorKind::NotFound);
+    /// [`Conflict`](crate::ErrorKind::Conflict) naming both sides when what is there is not what was expected.
+    async fn attach(&self, existing: &ExistingIndex) -> Result<Box<dyn SimilarityIndex>>;
+
+    /// Drops an index with all its vectors; whether there was one.
+    ///
+    /// # Errors
+    /// Those of the storage. A missing index is no error: the same call may be made again after a kill.
+    async fn drop_index(&self, name: &str) -> Result<bool>;
+
+    /// Whether the backend can work now.
+    ///
+    /// # Errors
+    /// Why it cannot, with the remedy.
+    async fn health(&self) -> Result<Health>;
+}
+
+/// What to do with an item that the index already holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// The new vector takes the place of the old.
+    #[default]
+    Overwrite,
+    /// The old vector stays.
+    Skip,
+    /// The batch is refused with [`Conflict`](crate::ErrorKind::Conflict), naming an item.
+    Error,
+}
+
+/// What to do with an id that the index does not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnMissing {
+    /// Pass over it.
+    #[default]
+    Ignore,
+    /// Pass over it, and list it in the report.
+    Warn,
+    /// Remove nothing and fail with [`NotFound`](crate::ErrorKind::NotFound), naming ids.
+    Error,
+}
+
+/// Which items of an index are meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Selector<'a> {
+    /// All of them.
+    All,
+    /// Those with these ids (label ids in an index of patches), in this order.
+    Items(&'a [ItemId]),
+    /// Those of these samples, in this order; the patches of one sample by id, ascending.
+    Samples(&'a [ItemId]),
+}
+
+/// Which items of an index a search ranges over.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// All of them.
+    All,
+    /// Those whose id is in the set.
+    Items(&'a ItemSet),
+    /// Those whose sample is in the set.
+    Samples(&'a ItemSet),
+}
+
+impl Scope<'_> {
+    /// Whether `item` is meant.
+    pub fn contains(&self, item: &Item) -> bool {
+        match self {
+            Self::All => true,
+            Self::Items(set) => set.contains(&item.id),
+            Self::Samples(set) => set.contains(&item.sample_id),
+        }
+    }
+}
+
+/// What an `add` did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddReport {
+    /// Items that were not there before.
+    pub added: u64,
+    /// Items whose vector was replaced.
+    pub replaced: u64,
+    /// Items that were left as they were.
+    pub skipped: u64,
+}
+
+/// What a `remove` did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RemoveReport {
+    /// How many items were removed.
+    pub removed: u64,
+    /// The ids that were not there, under [`OnMissing::Warn`].
+    pub missing: Vec<ItemId>,
+}
+
+/// Rows in the order they were asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fetched {
+    /// What was found.
+    pub rows: VectorBatch,
+    /// The ids that the index does not hold, in the order asked.
+    pub missing: Vec<ItemId>,
+}
+
+/// Which end of the ranking comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest distance.
+    #[default]
+    Nearest,
+    /// The largest distance. Only asked of a backend whose capabilities say `farthest`.
+    Farthest,
+}
+
+/// How hard to look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Every row in scope is compared.
+    #[default]
+    Exact,
+    /// An approximate answer at the effort the index chose for its recall; a hint, which an exact backend ignores.
+    Approximate,
+}
+
+/// A search for the `k` rows nearest to each query.
+#[derive(Clone, Copy, Debug)]
+pub struct NearestRequest<'a> {
+    /// The query vectors, row after row; validated by the caller.
+    pub queries: &'a [f32],
+    /// How many rows each answer should have; at least 1.
+    pub k: usize,
+    /// Which items may be answers.
+    pub scope: Scope<'a>,
+    /// Which end comes first.
+    pub direction: Direction,
+    /// How hard to look.
+    pub precision: Precision,
+}
+
+/// One row of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// What was found.
+    pub item: Item,
+    /// How far it is from the query, by the index's metric.
+    pub distance: f32,
+}
+
+/// What a backend found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NearestResponse {
+    /// For each query its rows: in the order of [`Direction`], ties by id ascending.
+    pub hits: Vec<Vec<Hit>>,
+    /// Whether these are surely the right rows.
+    pub exact: bool,
+    /// The server's own plan or a remark on how it was done, for `--explain`.
+    pub remark: Option<String>,
+}
+
+/// What a backend says of an index.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IndexInfo {
+    /// How many items it holds.
+    pub items: u64,
+    /// Bytes on disk or in the server, where known.
+    pub bytes: Option<u64>,
+    /// Whatever else there is to say, name by name.
+    pub details: BTreeMap<String, Value>,
+}
+
+/// One index: the vectors of a run inside a backend.
+#[async_trait]
+pub trait SimilarityIndex: Send + Sync {
+    /// What the index is.
+    fn spec(&self) -> &IndexSpec;
+
+    /// What its backend can do, for this index.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// How many items in `scope` the index holds.
+    ///
+    /// # Errors
+    /// Those of the storage. A dead server is an error, never "0".
+    async fn count(&self, scope: Scope<'_>) -> Result<u64>;
+
+    /// Adds batches as they come; each is durable before the next is taken.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and [`DimensionMismatch`](crate::ErrorKind::DimensionMismatch) before the bad batch is written;
+    /// [`Conflict`](crate::ErrorKind::Conflict) under [`OnConflict::Error`]; an error of the stream itself, passed on. Earlier batches stay.
+    async fn add(&self, batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport>;
+
+    /// Removes items, all or none.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) under [`OnMissing::Error`].
+    async fn remove(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport>;
+
+    /// The vectors of some items, in the order asked. [`Selector::All`] is for small indexes: use [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// Those of the storage, [`Corrupt`](crate::ErrorKind::Corrupt) among them. Missing ids are listed, no error.
+    async fn fetch(&self, selector: Selector<'_>) -> Result<Fetched>;
+
+    /// Every item, in batches, in the backend's own order, each once; one consistent state of the index where the backend has such.
+    fn ids(&self) -> BoxStream<'_, Result<Vec<Item>>>;
+
+    /// Every vector, in batches, in the backend's own order, each once.
+    fn stream(&self) -> BoxStream<'_, Result<VectorBatch>>;
+
+    /// The rows nearest to each query.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a direction the capabilities exclude; those of the storage.
+    async fn nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse>;
+
+    /// What the backend says of the index.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    async fn info(&self) -> Result<IndexInfo>;
+
+    /// The backend's own handle, to be downcast by those who know it.
+    fn client(&self) -> &(dyn Any + Send + Sync);
+}

@@ -1,0 +1,104 @@
+//! What every vector must be before anything is written or asked, the same for every backend.
+
+use crate::{Error, ErrorKind, ItemId, Metric, Result, VectorBatch};
+
+/// The error of a vector of `found` numbers where the index holds `expected`.
+pub fn wrong_length(id: &ItemId, found: usize, expected: usize) -> Error {
+    Error::new(
+        ErrorKind::DimensionMismatch,
+        format!("the vector of {id} has {found} numbers, but the index holds vectors of {expected}"),
+    )
+    .with_hint("embed with the model that the index was made with, or make a new index")
+}
+
+/// Refuses a batch in which any vector could not be ranked under `metric`; the error names the item.
+///
+/// # Errors
+/// [`DimensionMismatch`](ErrorKind::DimensionMismatch) for a wrong length; [`InvalidInput`](ErrorKind::InvalidInput) for a NaN, an
+/// infinity, a zero vector under cosine, or an id that the batch holds twice.
+pub fn batch(batch: &VectorBatch, dimension: usize, metric: Metric) -> Result<()> {
+    if batch.dimension() != dimension
+        && let Some(item) = batch.items().first()
+    {
+        return Err(wrong_length(&item.id, batch.dimension(), dimension));
+    }
+    for (item, vector) in batch.rows() {
+        vector_of(&item.id, vector, metric)?;
+    }
+    unique(batch)
+}
+
+/// Refuses a query vector that could not be compared under `metric`.
+///
+/// # Errors
+/// As [`batch`], naming the query instead of an item.
+pub fn query(vector: &[f32], dimension: usize, metric: Metric) -> Result<()> {
+    if vector.len() != dimension {
+        return Err(Error::new(
+            ErrorKind::DimensionMismatch,
+            format!("the query vector has {} numbers, but the index holds vectors of {dimension}", vector.len()),
+        )
+        .with_hint("embed the query with the model that the index was made with"));
+    }
+    numbers("the query vector", vector, metric)
+}
+
+fn vector_of(id: &ItemId, vector: &[f32], metric: Metric) -> Result<()> {
+    // The name is only put together for a vector that is refused.
+    if is_rankable(vector, metric) { Ok(()) } else { numbers(&format!("the vector of {id}"), vector, metric) }
+}
+
+fn is_rankable(vector: &[f32], metric: Metric) -> bool {
+    vector.iter().all(|x| x.is_finite()) && (metric != Metric::Cosine || vector.iter().any(|&x| x != 0.0))
+}
+
+fn numbers(what: &str, vector: &[f32], metric: Metric) -> Result<()> {
+    if let Some(at) = vector.iter().position(|x| !x.is_finite()) {
+        return Err(Error::invalid(format!("{what} has a {} at position {at}", vector[at]))
+            .with_hint("only finite numbers can be compared; leave the item out or embed it again"));
+    }
+    if metric == Metric::Cosine && vector.iter().all(|&x| x == 0.0) {
+        return Err(Error::invalid(format!("{what} is zero, which has no direction for cosine to compare"))
+            .with_hint("leave the item out, or use another metric, such as euclidean"));
+    }
+    Ok(())
+}
+
+fn unique(batch: &VectorBatch) -> Result<()> {
+    let mut ids: Vec<&ItemId> = batch.items().iter().map(|item| &item.id).collect();
+    ids.sort_unstable();
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::invalid(format!("id {} comes twice in one batch", pair[0]))
+            .with_hint("give every id one vector")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Item;
+
+    fn one(id: &str, vector: &[f32]) -> VectorBatch {
+        VectorBatch::new(vec![Item::sample(id.into())], vector.len(), vector.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_bad_vector_is_named() {
+        let nan = batch(&one("a", &[0.0, f32::NAN]), 2, Metric::Euclidean).unwrap_err();
+        assert_eq!(nan.message(), "the vector of a has a NaN at position 1");
+        let zero = batch(&one("b", &[0.0, -0.0]), 2, Metric::Cosine).unwrap_err();
+        assert!(zero.message().contains("of b is zero"));
+        assert!(batch(&one("b", &[0.0, 0.0]), 2, Metric::DotProduct).is_ok());
+        let long = batch(&one("c", &[1.0; 3]), 2, Metric::L1).unwrap_err();
+        assert_eq!(long.kind(), ErrorKind::DimensionMismatch);
+        assert!(query(&[f32::INFINITY], 1, Metric::L1).is_err());
+    }
+
+    #[test]
+    fn an_id_twice_is_refused() {
+        let items = vec![Item::sample("a".into()), Item::sample("a".into())];
+        let twice = VectorBatch::new(items, 1, vec![1.0, 2.0]).unwrap();
+        assert!(batch(&twice, 1, Metric::L1).unwrap_err().message().contains("id a comes twice"));
+    }
+}

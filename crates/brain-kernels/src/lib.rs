@@ -1,0 +1,5 @@
+//! Distance kernels over contiguous rows, top-k and file mapping.
+
+mod metric;
+
+pub use metric::{Metric, UnknownMetric};

@@ -1,0 +1,39 @@
+//! SQLite's failures as the library's errors.
+
+use std::path::Path;
+
+use brain_core::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+
+/// A failure of SQLite, on its way to becoming an [`Error`].
+#[derive(Debug)]
+pub struct StoreError(pub rusqlite::Error);
+
+impl StoreError {
+    /// The library's error for this failure of `operation` on the file at `path`.
+    pub fn into_error(self, operation: &'static str, path: &Path) -> Error {
+        let (kind, hint, retryable) = match self.0.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                (ErrorKind::Unavailable, "another process is writing to this home; run the command again when it is done", true)
+            }
+            Some(ErrorCode::DiskFull) => {
+                (ErrorKind::Unavailable, "free some space and run the same command again; nothing that was acknowledged is lost", true)
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => (
+                ErrorKind::Unavailable,
+                "give this user the permission to write there, or choose another home with --home or FIFTYONE_BRAIN_HOME",
+                false,
+            ),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                (ErrorKind::Corrupt, "restore the file from a backup, or choose another home with --home", false)
+            }
+            Some(ErrorCode::SystemIoFailure) => (ErrorKind::Unavailable, "check the disk, its free space and its cables", true),
+            _ => (ErrorKind::Unexpected, "", false),
+        };
+        let mut error = Error::new(kind, format!("{}: {}", path.display(), self.0)).with_operation(operation).with_source(self.0);
+        if !hint.is_empty() {
+            error = error.with_hint(hint);
+        }
+        if retryable { error.retryable() } else { error }
+    }
+}
