@@ -16,6 +16,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -332,6 +333,22 @@ pub trait SimilarityIndex: Send + Sync {
     /// # Errors
     /// Those of the storage. A dead server is an error, never "0".
     async fn count(&self, scope: Scope<'_>) -> Result<u64>;
+
+    /// How many samples have an item in `scope`. Provided by a pass over the ids; a backend that can count faster does.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    async fn count_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        if self.spec().items == ItemKind::Samples {
+            return self.count(scope).await;
+        }
+        let mut samples = std::collections::HashSet::new();
+        let mut ids = self.ids();
+        while let Some(items) = ids.try_next().await? {
+            samples.extend(items.into_iter().filter(|item| scope.contains(item)).map(|item| item.sample_id));
+        }
+        Ok(samples.len() as u64)
+    }
 
     /// Adds batches as they come; each is durable before the next is taken.
     ///

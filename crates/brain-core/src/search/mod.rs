@@ -1,0 +1,277 @@
+//! Searching: everything about an answer that must be the same on every backend.
+//!
+//! [`search`] takes query vectors and a [`SearchRequest`] and asks the index's primitives. It validates the input, chooses a [`Route`], reverses
+//! and aggregates where that is asked, counts the rows, and repairs by an exact route whatever a backend's cap or filter lost. What it did and
+//! why stands in the [`Report`].
+//!
+//! *Invariant:* an answer holds exactly min(k, items of the scope that are indexed) rows, or it is an error.
+
+mod aggregation;
+mod plan;
+mod ranking;
+mod report;
+mod scan;
+
+use std::time::Instant;
+
+use crate::{Direction, Error, Hit, ItemKind, Metric, NearestRequest, Precision, Result, Scope, SimilarityIndex};
+
+pub use aggregation::Aggregation;
+pub use plan::Route;
+pub use ranking::Ranking;
+pub use report::{Answer, Report};
+
+use plan::Plan;
+use scan::{Collect, Scan};
+
+/// A question to an index.
+#[derive(Clone, Debug)]
+pub struct SearchRequest<'a> {
+    /// The query vectors; at least one.
+    pub queries: Vec<Vec<f32>>,
+    /// How many rows an answer has; `None` sorts everything in scope.
+    pub k: Option<usize>,
+    /// The least similar first.
+    pub reverse: bool,
+    /// What becomes of several queries.
+    pub aggregation: Aggregation,
+    /// Which items may be answers.
+    pub scope: Scope<'a>,
+    /// Answers are samples, each standing where its best patch does: for an index of patches seen through a view of samples.
+    pub by_sample: bool,
+    /// [`Precision::Approximate`] leaves it to the index whether to answer approximately; [`Precision::Exact`] forbids it.
+    pub precision: Precision,
+}
+
+impl<'a> SearchRequest<'a> {
+    /// Everything in the index, nearest first; several queries are averaged.
+    pub fn new(queries: Vec<Vec<f32>>) -> Self {
+        Self {
+            queries,
+            k: None,
+            reverse: false,
+            aggregation: Aggregation::default(),
+            scope: Scope::All,
+            by_sample: false,
+            precision: Precision::Approximate,
+        }
+    }
+
+    fn direction(&self) -> Direction {
+        if self.reverse { Direction::Farthest } else { Direction::Nearest }
+    }
+}
+
+/// Answers `request` from `index`: completely, nearest first (or farthest, reversed), ties by item id.
+///
+/// # Errors
+/// [`InvalidInput`](crate::ErrorKind::InvalidInput) for no query, `k` of 0, a NaN, or a zero query under cosine;
+/// [`DimensionMismatch`](crate::ErrorKind::DimensionMismatch); those of the index.
+pub async fn search(index: &dyn SimilarityIndex, request: &SearchRequest<'_>) -> Result<Answer> {
+    let started = Instant::now();
+    let spec = index.spec();
+    let queries = aggregation::queries(request, spec.dimension, spec.metric)?;
+    if request.k == Some(0) {
+        return Err(Error::invalid("k is 0, which asks for nothing").with_hint("ask for at least 1 row, or leave k out to sort everything"));
+    }
+    // On an index of samples an item is its sample: there is nothing to group.
+    let by_sample = request.by_sample && spec.items == ItemKind::Patches;
+    let items = index.count(request.scope).await?;
+    let rows = if by_sample { index.count_samples(request.scope).await? } else { items };
+    let total = Total { items: saturating(items), rows: saturating(rows) };
+    let search = Search { index, request, queries, by_sample, total };
+    let found = if total.rows == 0 { Found::nothing(&search) } else { search.run().await? };
+    let missing = match request.scope {
+        Scope::All => 0,
+        Scope::Items(set) | Scope::Samples(set) => {
+            // Patches of a sample outnumber it; only like is counted against like.
+            let like = if matches!(request.scope, Scope::Samples(_)) && !by_sample { index.count_samples(request.scope).await? } else { rows };
+            set.len().saturating_sub(saturating(like))
+        }
+    };
+    let returned = found.results.first().map_or(0, Vec::len);
+    let report = Report {
+        requested: request.k,
+        returned,
+        missing,
+        exact: found.exact,
+        route: found.route,
+        reason: found.reason,
+        elapsed_ms: started.elapsed().as_secs_f64() * 1e3,
+        plan: found.remark,
+    };
+    Ok(Answer { results: found.results, report })
+}
+
+/// How many items are in scope, and how many rows a full answer has (samples, where answers are samples).
+#[derive(Clone, Copy)]
+struct Total {
+    items: usize,
+    rows: usize,
+}
+
+struct Search<'a> {
+    index: &'a dyn SimilarityIndex,
+    request: &'a SearchRequest<'a>,
+    queries: Vec<Vec<f32>>,
+    by_sample: bool,
+    total: Total,
+}
+
+struct Found {
+    results: Vec<Vec<Hit>>,
+    exact: bool,
+    route: Route,
+    reason: String,
+    remark: Option<String>,
+}
+
+impl Found {
+    fn nothing(search: &Search<'_>) -> Self {
+        let lists = if search.request.aggregation == Aggregation::None { search.queries.len() } else { 1 };
+        Self {
+            results: vec![Vec::new(); lists],
+            exact: true,
+            route: Route::of(search.request.scope),
+            reason: "no item in scope is indexed".to_owned(),
+            remark: None,
+        }
+    }
+}
+
+impl Search<'_> {
+    fn k(&self) -> usize {
+        self.request.k.map_or(self.total.rows, |k| k.min(self.total.rows))
+    }
+
+    async fn run(&self) -> Result<Found> {
+        // Only the smallest of minima and the largest of maxima can be put together from the queries' own lists.
+        let mergeable = match self.request.aggregation {
+            Aggregation::None | Aggregation::Mean => true,
+            Aggregation::PostMin => !self.request.reverse,
+            Aggregation::PostMax => self.request.reverse,
+            Aggregation::PostMean => false,
+        };
+        let alone = self.queries.len() == 1;
+        if !alone && !mergeable {
+            return self.scan(format!("{} needs every query's distance to every item", self.request.aggregation)).await;
+        }
+        if self.by_sample {
+            // The least similar samples are those whose best patch is far: that takes every patch.
+            return if self.request.reverse || (!alone && self.request.aggregation.is_post()) {
+                self.scan("the best patch of every sample is needed".to_owned()).await
+            } else {
+                self.nearest_samples().await
+            };
+        }
+        let found = self.nearest(self.k()).await?;
+        Ok(if alone || !self.request.aggregation.is_post() { found } else { self.merge(found) })
+    }
+
+    /// One list per query from the index's own search, complete: a short list is repaired.
+    async fn nearest(&self, k: usize) -> Result<Found> {
+        let plan = Plan::choose(self.index.capabilities(), self.index.spec().metric, self.request, self.total.items, k);
+        let reason = match plan.attempt {
+            plan::Attempt::Scan => return self.scan(plan.reason).await,
+            plan::Attempt::Ask { .. } => plan.reason.clone(),
+        };
+        let found = self.ask(&plan, k).await?;
+        let expected = k.min(self.total.items);
+        let shortest = found.results.iter().map(Vec::len).min().unwrap_or(0);
+        if shortest >= expected {
+            return Ok(Found { reason, ..found });
+        }
+        let lost = format!("{} returned {shortest} of {expected} rows, so the answer was completed exactly", plan.route);
+        match plan.exact() {
+            Some(exact) => {
+                let repaired = self.ask(&exact, k).await?;
+                let whole = repaired.results.iter().all(|list| list.len() >= expected);
+                if whole { Ok(Found { reason: lost, ..repaired }) } else { self.scan(lost).await }
+            }
+            None => self.scan(lost).await,
+        }
+    }
+
+    async fn ask(&self, plan: &Plan, k: usize) -> Result<Found> {
+        let plan::Attempt::Ask { precision, negate, direction } = plan.attempt else {
+            return self.scan(plan.reason.clone()).await;
+        };
+        let sign = if negate { -1.0 } else { 1.0 };
+        let queries: Vec<f32> = self.queries.iter().flatten().map(|x| x * sign).collect();
+        let request = NearestRequest { queries: &queries, k, scope: self.request.scope, direction, precision };
+        let mut response = self.index.nearest(request).await?;
+        if response.hits.len() != self.queries.len() {
+            return Err(Error::unexpected(format!(
+                "the index {} answered {} of {} queries",
+                self.index.spec().name,
+                response.hits.len(),
+                self.queries.len()
+            )));
+        }
+        if negate {
+            for hit in response.hits.iter_mut().flatten() {
+                hit.distance = match self.index.spec().metric {
+                    Metric::Cosine => 2.0 - hit.distance,
+                    _ => -hit.distance,
+                };
+            }
+        }
+        for list in &mut response.hits {
+            list.truncate(k);
+        }
+        Ok(Found { results: response.hits, exact: response.exact, route: plan.route, reason: plan.reason.clone(), remark: response.remark })
+    }
+
+    /// The samples of the nearest patches: asks for more patches until there are enough samples.
+    async fn nearest_samples(&self) -> Result<Found> {
+        let k = self.k();
+        let mut patches = k.saturating_mul(2).min(self.total.items);
+        loop {
+            let found = self.nearest(patches).await?;
+            let grouped: Vec<Vec<Hit>> = found.results.iter().map(|list| ranking::best_of_samples(list, k)).collect();
+            // A patch beyond the list may tie with the last sample's and come before it by id: only a list that goes on past the tie decides.
+            let enough = found.results.iter().zip(&grouped).all(|(patches_found, samples)| {
+                samples.len() >= k
+                    && (patches >= self.total.items
+                        || samples.last().zip(patches_found.last()).is_some_and(|(sample, patch)| sample.distance < patch.distance))
+            });
+            if enough {
+                return Ok(Found { results: grouped, ..found });
+            }
+            if patches >= self.total.items {
+                // Every patch was seen and there are still too few samples: the index changed meanwhile, or its answer lost some.
+                return self.scan("too few samples came back from all patches".to_owned()).await;
+            }
+            patches = patches.saturating_mul(4).min(self.total.items);
+        }
+    }
+
+    /// One list out of several: each item at its smallest (or largest) distance.
+    fn merge(&self, found: Found) -> Found {
+        let mut best: std::collections::HashMap<crate::ItemId, Hit> = std::collections::HashMap::new();
+        for hit in found.results.into_iter().flatten() {
+            best.entry(hit.item.id.clone())
+                .and_modify(|kept| {
+                    let better = if self.request.reverse { hit.distance > kept.distance } else { hit.distance < kept.distance };
+                    if better {
+                        *kept = hit.clone();
+                    }
+                })
+                .or_insert(hit);
+        }
+        let mut ranking = Ranking::new(self.request.direction(), self.k());
+        best.into_values().for_each(|hit| ranking.push(hit.distance, || hit.item));
+        Found { results: vec![ranking.into_hits()], ..found }
+    }
+
+    /// Every vector in scope passes by, in bounded memory, and is compared here.
+    async fn scan(&self, reason: String) -> Result<Found> {
+        let collect = Collect { direction: self.request.direction(), k: self.request.k, by_sample: self.by_sample };
+        let scan = Scan { index: self.index, scope: self.request.scope, queries: &self.queries, aggregation: self.request.aggregation, collect };
+        Ok(Found { results: scan.run().await?, exact: true, route: Route::StreamedScan, reason, remark: None })
+    }
+}
+
+fn saturating(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,122 @@
+//! The exact route over any backend: read the vectors, a batch at a time, and compare them here.
+
+use std::collections::HashMap;
+
+use futures::TryStreamExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
+
+use super::{Aggregation, Ranking};
+use crate::{Direction, Hit, Item, ItemId, Metric, Result, Scope, Selector, SimilarityIndex, VectorBatch};
+
+/// How many rows are fetched at once where a view is read by its ids.
+const FETCH: usize = 1024;
+
+/// What to keep of the rows that pass by.
+#[derive(Clone, Copy)]
+pub(super) struct Collect {
+    pub(super) direction: Direction,
+    pub(super) k: Option<usize>,
+    pub(super) by_sample: bool,
+}
+
+/// A pass over the vectors in scope.
+pub(super) struct Scan<'a> {
+    pub(super) index: &'a dyn SimilarityIndex,
+    pub(super) scope: Scope<'a>,
+    pub(super) queries: &'a [Vec<f32>],
+    pub(super) aggregation: Aggregation,
+    pub(super) collect: Collect,
+}
+
+impl Scan<'_> {
+    /// One list a query, or a single one where the distances are aggregated.
+    pub(super) async fn run(&self) -> Result<Vec<Vec<Hit>>> {
+        let metric = self.index.spec().metric;
+        let aggregate = self.aggregation.is_post();
+        let lists = if aggregate { 1 } else { self.queries.len() };
+        let mut collectors: Vec<Collector> = (0..lists).map(|_| Collector::new(self.collect)).collect();
+        let mut batches = self.batches().await?;
+        while let Some(batch) = batches.try_next().await? {
+            for (item, vector) in batch.rows().filter(|(item, _)| self.scope.contains(item)) {
+                let distances = self.queries.iter().map(|query| distance(metric, query, vector));
+                if aggregate {
+                    collectors[0].push(self.aggregation.distance(distances), item);
+                } else {
+                    collectors.iter_mut().zip(distances).for_each(|(collector, distance)| collector.push(distance, item));
+                }
+            }
+        }
+        Ok(collectors.into_iter().map(Collector::into_hits).collect())
+    }
+
+    /// The vectors in scope and perhaps more: by id where the view is a small part of the index, else all.
+    async fn batches(&self) -> Result<BoxStream<'_, Result<VectorBatch>>> {
+        let all = self.index.count(Scope::All).await?;
+        let few = |view: usize| (view as u64).saturating_mul(4) < all;
+        let index = self.index;
+        Ok(match self.scope {
+            Scope::Items(set) if few(set.len()) => chunks(set.as_slice(), move |ids| index.fetch(Selector::Items(ids))),
+            Scope::Samples(set) if few(set.len()) => chunks(set.as_slice(), move |ids| index.fetch(Selector::Samples(ids))),
+            _ => self.index.stream(),
+        })
+    }
+}
+
+fn chunks<'a, F>(ids: &'a [ItemId], fetch: impl Fn(&'a [ItemId]) -> F + Send + 'a) -> BoxStream<'a, Result<VectorBatch>>
+where
+    F: Future<Output = Result<crate::Fetched>> + Send + 'a,
+{
+    stream::iter(ids.chunks(FETCH)).then(fetch).map_ok(|fetched| fetched.rows).boxed()
+}
+
+fn distance(metric: Metric, query: &[f32], vector: &[f32]) -> f32 {
+    metric.reference(query, vector) as f32
+}
+
+enum Collector {
+    Items(Ranking),
+    /// The best patch of each sample seen so far.
+    Samples(Collect, HashMap<ItemId, Hit>),
+}
+
+impl Collector {
+    fn new(collect: Collect) -> Self {
+        if collect.by_sample {
+            Self::Samples(collect, HashMap::new())
+        } else {
+            Self::Items(Ranking::new(collect.direction, collect.k.unwrap_or(usize::MAX)))
+        }
+    }
+
+    fn push(&mut self, distance: f32, item: &Item) {
+        match self {
+            Self::Items(ranking) => ranking.push(distance, || item.clone()),
+            Self::Samples(_, best) => match best.get_mut(&item.sample_id) {
+                Some(kept) => {
+                    if (distance, &item.id) < (kept.distance, &kept.item.id) {
+                        *kept = Hit { item: item.clone(), distance };
+                    }
+                }
+                None => {
+                    best.insert(item.sample_id.clone(), Hit { item: item.clone(), distance });
+                }
+            },
+        }
+    }
+
+    fn into_hits(self) -> Vec<Hit> {
+        match self {
+            Self::Items(ranking) => ranking.into_hits(),
+            Self::Samples(collect, best) => {
+                let mut hits: Vec<Hit> = best.into_values().collect();
+                hits.sort_by(|a, b| {
+                    let order = (a.distance + 0.0).total_cmp(&(b.distance + 0.0));
+                    let order = if collect.direction == Direction::Farthest { order.reverse() } else { order };
+                    order.then_with(|| a.item.sample_id.cmp(&b.item.sample_id))
+                });
+                hits.truncate(collect.k.unwrap_or(usize::MAX));
+                hits
+            }
+        }
+    }
+}
