@@ -1,1 +1,10 @@
-//! Whole-product tests.
+//! Whole-product tests: what a user does, through the facade and through the command line, on real photos and real servers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod bad_input;
+mod command_line;
+mod fiftyone;
+mod home;
+mod resume;
+mod walk;

@@ -1,0 +1,56 @@
+//! The backends of this build: the one place where they are registered.
+//!
+//! A new backend adds a feature, a line to [`declared`] and a line to [`built_in`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use brain_core::config::{BackendDeclaration, Config};
+use brain_core::{Result, SimilarityBackend};
+use brain_store::Database;
+
+/// The backends that are built in and exposed, by name.
+pub struct Backends {
+    by_name: BTreeMap<&'static str, Arc<dyn SimilarityBackend>>,
+}
+
+/// What the built-in backends say of themselves, the default one first.
+pub fn declared() -> Vec<BackendDeclaration> {
+    vec![
+        #[cfg(feature = "local")]
+        brain_local::DECLARATION,
+    ]
+}
+
+/// The built-in backends that `config` exposes.
+pub(crate) fn built_in(config: &Config, database: &Database) -> Result<Backends> {
+    let mut by_name: BTreeMap<&'static str, Arc<dyn SimilarityBackend>> = BTreeMap::new();
+    for &name in config.exposed() {
+        let backend: Arc<dyn SimilarityBackend> = match name {
+            #[cfg(feature = "local")]
+            "local" => Arc::new(brain_local::LocalBackend::new(database.clone())?),
+            other => return Err(brain_core::Error::unexpected(format!("the backend {other} is declared but not registered"))),
+        };
+        by_name.insert(name, backend);
+    }
+    Ok(Backends { by_name })
+}
+
+impl Backends {
+    /// The backend of an exposed name.
+    ///
+    /// # Errors
+    /// [`Unsupported`](brain_core::ErrorKind::Unsupported) for one that is not in this build, listing those that are.
+    pub fn get(&self, name: &str) -> Result<Arc<dyn SimilarityBackend>> {
+        self.by_name.get(name).cloned().ok_or_else(|| {
+            let names: Vec<_> = self.by_name.keys().copied().collect();
+            brain_core::Error::unsupported(format!("the backend {name} is not in this build"))
+                .with_hint(format!("this build has {}; `brain backends` says more", names.join(", ")))
+        })
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn SimilarityBackend>> {
+        self.by_name.values()
+    }
+}

@@ -1,0 +1,194 @@
+//! One session over configuration, datasets, runs, backends and models.
+
+use std::sync::Arc;
+
+use brain_core::config::{Config, Sources};
+use brain_core::{Error, NoProgress, Progress, Result, RunFilter, RunRecord, RunStore};
+use brain_dataset::Datasets;
+use brain_runs::SqliteRuns;
+use brain_store::Database;
+
+use crate::backends::{self, Backends};
+use crate::{AddToIndex, ComputeSimilarity, Similarity};
+
+/// A session: everything the verbs need, opened once. Cheap to clone.
+///
+/// What is not used is not opened: a session that only lists runs reads one small file.
+#[derive(Clone)]
+pub struct Brain {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    datasets: Datasets,
+    runs: Arc<dyn RunStore>,
+    backends: Backends,
+    progress: Arc<dyn Progress>,
+}
+
+impl Brain {
+    /// A session with the process's own configuration: environment, file, defaults.
+    ///
+    /// # Errors
+    /// Those of the configuration and of the home.
+    pub fn open() -> Result<Self> {
+        Self::with(&Sources::of_process(), Arc::new(NoProgress))
+    }
+
+    /// A session configured by `sources`, whose long work tells `progress`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with(sources: &Sources, progress: Arc<dyn Progress>) -> Result<Self> {
+        Self::from_config(Config::load(sources, &backends::declared())?, progress)
+    }
+
+    /// A session with a configuration that was loaded before.
+    ///
+    /// # Errors
+    /// Those of the home.
+    pub fn from_config(config: Config, progress: Arc<dyn Progress>) -> Result<Self> {
+        let database = Database::open(config.home())?;
+        let datasets = Datasets::open(&database)?;
+        let runs = Arc::new(SqliteRuns::new(database.clone())?);
+        let backends = backends::built_in(&config, &database)?;
+        Ok(Self { shared: Arc::new(Shared { config, datasets, runs, backends, progress }) })
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The datasets of this home.
+    pub fn datasets(&self) -> &Datasets {
+        &self.shared.datasets
+    }
+
+    /// The backends that are built in and exposed.
+    pub fn backends(&self) -> &Backends {
+        &self.shared.backends
+    }
+
+    /// Where long work tells how far it is.
+    pub fn progress(&self) -> &Arc<dyn Progress> {
+        &self.shared.progress
+    }
+
+    pub(crate) fn runs(&self) -> &dyn RunStore {
+        &*self.shared.runs
+    }
+
+    /// Embeds and indexes a dataset under a brain key: the builder of the whole work.
+    pub fn compute_similarity(&self, dataset: impl Into<String>, brain_key: impl Into<String>) -> ComputeSimilarity {
+        ComputeSimilarity::new(self.clone(), dataset.into(), brain_key.into())
+    }
+
+    /// Opens the index of a run, to search and change it.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset or run, or when the index is gone.
+    pub async fn load_brain_results(&self, dataset: &str, brain_key: &str) -> Result<Similarity> {
+        Similarity::load(self.clone(), self.get_brain_info(dataset, brain_key).await?).await
+    }
+
+    /// Adds items to the index of a run: the builder of the work.
+    ///
+    /// # Errors
+    /// As [`load_brain_results`](Self::load_brain_results).
+    pub async fn add_to_index(&self, dataset: &str, brain_key: &str) -> Result<AddToIndex> {
+        Ok(AddToIndex::new(self.load_brain_results(dataset, brain_key).await?))
+    }
+
+    /// The runs of a dataset that `filter` means, in the order they were registered.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset.
+    pub async fn list_brain_runs(&self, dataset: &str, filter: &RunFilter) -> Result<Vec<RunRecord>> {
+        self.datasets().get(dataset)?;
+        self.runs().list(Some(dataset), filter).await
+    }
+
+    /// Whether a dataset has a run.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn has_brain_run(&self, dataset: &str, brain_key: &str) -> Result<bool> {
+        Ok(self.runs().get(dataset, brain_key).await?.is_some())
+    }
+
+    /// The record of a run.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset or run, with the keys there are.
+    pub async fn get_brain_info(&self, dataset: &str, brain_key: &str) -> Result<RunRecord> {
+        if let Some(record) = self.runs().get(dataset, brain_key).await? {
+            return Ok(record);
+        }
+        let keys: Vec<String> = self.list_brain_runs(dataset, &RunFilter::default()).await?.into_iter().map(|run| run.key).collect();
+        let error = Error::not_found(format!("dataset {dataset:?} has no run {brain_key:?}"));
+        Err(if keys.is_empty() {
+            error.with_hint(format!("make one: brain compute-similarity {dataset} --brain-key {brain_key}"))
+        } else {
+            error.with_hint(format!("its runs are {}", keys.join(", ")))
+        })
+    }
+
+    /// Gives a run another key.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound), [`AlreadyExists`](brain_core::ErrorKind::AlreadyExists),
+    /// [`InvalidInput`](brain_core::ErrorKind::InvalidInput) for what is no brain key.
+    pub async fn rename_brain_run(&self, dataset: &str, brain_key: &str, new_key: &str) -> Result<()> {
+        self.get_brain_info(dataset, brain_key).await?;
+        self.runs().rename(dataset, brain_key, new_key).await
+    }
+
+    /// Deletes the record of a run, and with [`WithIndex::Drop`] its index too, first.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound); those of the backend when the index is dropped, and then the record stays.
+    pub async fn delete_brain_run(&self, dataset: &str, brain_key: &str, index: WithIndex) -> Result<RunRecord> {
+        let record = self.get_brain_info(dataset, brain_key).await?;
+        if index == WithIndex::Drop {
+            crate::similarity::drop_index(self, &record).await?;
+        }
+        self.runs().delete(dataset, brain_key).await?;
+        Ok(record)
+    }
+
+    /// Deletes a dataset with its runs' records. Its indexes stay, orphaned, unless they are dropped too: the records say which they are.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound); those of the backends when indexes are dropped, and then the dataset stays.
+    pub async fn delete_dataset(&self, dataset: &str, indexes: WithIndex) -> Result<Vec<RunRecord>> {
+        let records = self.list_brain_runs(dataset, &RunFilter::default()).await?;
+        if indexes == WithIndex::Drop {
+            for record in &records {
+                crate::similarity::drop_index(self, record).await?;
+            }
+        }
+        self.datasets().delete(dataset)?;
+        for record in &records {
+            self.runs().delete(dataset, &record.key).await?;
+        }
+        Ok(records)
+    }
+}
+
+impl std::fmt::Debug for Brain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Brain").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the index when its run's record is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithIndex {
+    /// It stays in its backend.
+    #[default]
+    Keep,
+    /// It is dropped with all its vectors.
+    Drop,
+}

@@ -1,0 +1,49 @@
+//! Measurements, each as a ratio to a floor from the same run: `cargo xtask bench <what> [flags]`.
+//!
+//! | what | measured | floor |
+//! |---|---|---|
+//! | `local` | a query over all rows, views, adding, opening | a parallel read of the same bytes; a plain write and sync |
+//! | `dataset` | import of JSON Lines, resolving views, memory | reading the same lines |
+//! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
+//! | `cli` | how soon the program answers | starting a program that does nothing |
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod cli;
+mod dataset;
+mod embed;
+mod local;
+mod measure;
+
+use std::collections::BTreeMap;
+
+/// `--name value` pairs.
+struct Flags(BTreeMap<String, String>);
+
+impl Flags {
+    fn number(&self, name: &str, default: usize) -> usize {
+        self.0.get(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("--{name} wants a number, not {value:?}")))
+    }
+}
+
+fn main() {
+    // Cargo adds --bench to what the user wrote.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let what = arguments.next().unwrap_or_default();
+    let mut flags = BTreeMap::new();
+    while let Some(flag) = arguments.next() {
+        let name = flag.strip_prefix("--").unwrap_or_else(|| panic!("{flag:?} is no flag")).to_owned();
+        flags.insert(name, arguments.next().unwrap_or_default());
+    }
+    let flags = Flags(flags);
+    match what.as_str() {
+        "local" => local::run(&flags),
+        "dataset" => dataset::run(&flags),
+        "embed" => embed::run(&flags),
+        "cli" => cli::run(&flags),
+        other => {
+            println!("there is no benchmark {other:?}: choose local, dataset, embed or cli");
+            std::process::exit(2);
+        }
+    }
+}

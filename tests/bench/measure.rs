@@ -1,0 +1,50 @@
+//! Medians, memory, and lines of a table.
+
+use std::time::Instant;
+
+/// Runs `body` once to warm up and then `times` times; the median in milliseconds.
+pub(crate) fn median_ms<T>(times: usize, mut body: impl FnMut() -> T) -> f64 {
+    std::hint::black_box(body());
+    let mut runs: Vec<f64> = (0..times)
+        .map(|_| {
+            let started = Instant::now();
+            std::hint::black_box(body());
+            started.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    runs.sort_by(f64::total_cmp);
+    runs[runs.len() / 2]
+}
+
+/// How long `body` takes once, in milliseconds, and what it gives.
+pub(crate) fn once_ms<T>(body: impl FnOnce() -> T) -> (f64, T) {
+    let started = Instant::now();
+    let value = body();
+    (started.elapsed().as_secs_f64() * 1e3, value)
+}
+
+/// Prints a figure beside its floor.
+pub(crate) fn against(what: &str, ms: f64, floor: &str, floor_ms: f64) {
+    println!("{what:<44} {ms:>10.2} ms   {:>6.2}x   {floor} {floor_ms:.2} ms", ms / floor_ms);
+}
+
+/// Prints a figure alone.
+pub(crate) fn alone(what: &str, value: f64, unit: &str) {
+    println!("{what:<44} {value:>10.2} {unit}");
+}
+
+/// The most memory this process has held, in MB; 0 where the system does not say.
+pub(crate) fn peak_mb() -> f64 {
+    status("VmHWM:")
+}
+
+/// The memory this process holds now, in MB.
+pub(crate) fn resident_mb() -> f64 {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap_or_default() / 1024.0
+}

@@ -1,0 +1,85 @@
+//! A home of its own for each test, and the photos that the project ships.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use brain::Brain;
+use brain::core::config::Sources;
+use brain::core::{Error, ItemId, NoProgress, View};
+use brain::dataset::ImportOptions;
+use brain::dataset::formats::Format;
+use futures::executor::block_on;
+
+pub(crate) struct Home {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub(crate) fn brain(&self) -> Brain {
+        let sources = Sources { home: Some(self.path()), ..Sources::default() };
+        Brain::with(&sources, Arc::new(NoProgress)).unwrap()
+    }
+
+    /// A session with a dataset of the 200 photos.
+    pub(crate) fn with_photos(&self) -> Brain {
+        let brain = self.brain();
+        import(&brain, "photos", &photos(), Format::ClassificationDir);
+        brain
+    }
+
+    /// Writes a file beside the home.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Writes a matrix of `rows`.
+    pub(crate) fn npy(&self, name: &str, rows: &[&[f32]]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let mut writer = brain::npy::NpyWriter::create(&path, rows[0].len()).unwrap();
+        rows.iter().for_each(|row| writer.write_rows(row).unwrap());
+        writer.finish().unwrap();
+        path
+    }
+}
+
+pub(crate) fn import(brain: &Brain, name: &str, path: &Path, format: Format) {
+    block_on(brain.import_dataset(name, path, Some(format), ImportOptions::default())).unwrap();
+}
+
+fn quickstart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/brain-cli/quickstart")
+}
+
+/// 200 photos, 20 of each of ten classes.
+pub(crate) fn photos() -> PathBuf {
+    quickstart().join("photos")
+}
+
+/// 60 boards of photos with 406 boxes.
+pub(crate) fn scenes() -> PathBuf {
+    quickstart().join("scenes")
+}
+
+/// The ids of a view's items, in its order.
+pub(crate) fn ids(brain: &Brain, dataset: &str, view: &View) -> Vec<ItemId> {
+    let resolved = brain.datasets().get(dataset).unwrap().resolve(view).unwrap();
+    resolved.items.into_iter().map(|item| item.id).collect()
+}
+
+/// What a result failed with.
+pub(crate) fn error<T>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(_) => panic!("this must be refused"),
+        Err(error) => error,
+    }
+}
