@@ -26,7 +26,7 @@ use memmap2::{Mmap, MmapOptions};
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MappedFile {
     /// `None` for no bytes: systems refuse an empty mapping.
     map: Option<Mmap>,

@@ -1,0 +1,212 @@
+//! The backend: makes, opens and drops local indexes of one home.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use brain_core::{
+    Capabilities, Error, ErrorKind, ExistingIndex, Health, IndexSpec, ItemId, ItemKind, Metric, Parameters, Result, SimilarityBackend,
+    SimilarityIndex,
+};
+use brain_store::Database;
+use serde_json::Value;
+
+use crate::append::sync_folder;
+use crate::declaration::DECLARATION;
+use crate::format::Layout;
+use crate::handle::Handle;
+use crate::index::LocalIndex;
+use crate::manifest::Manifest;
+
+const NAME: &str = DECLARATION.name;
+
+/// The folder inside a home that holds the indexes' folders.
+const INDEXES: &str = "indexes";
+
+/// The local backend over one home.
+///
+/// Its methods do their work on the calling thread, searches on all cores of rayon's pool: an asynchronous program with other things to do calls them
+/// where blocking is allowed.
+pub struct LocalBackend {
+    database: Database,
+    indexes: PathBuf,
+    capabilities: Capabilities,
+    /// The indexes that this process has open, by number: handles on one index share what they have mapped and verified.
+    handles: Mutex<HashMap<i64, Weak<Handle>>>,
+}
+
+impl LocalBackend {
+    /// The backend over the home of `database`, whose tables it brings up to date.
+    ///
+    /// # Errors
+    /// Those of [`Database::migrate`].
+    pub fn new(database: Database) -> Result<Self> {
+        Manifest::migrate(&database)?;
+        let mut capabilities = Capabilities::exact(Metric::ALL);
+        capabilities.farthest = true;
+        capabilities.attach = true;
+        let indexes = database.home().join(INDEXES);
+        Ok(Self { database, indexes, capabilities, handles: Mutex::default() })
+    }
+
+    pub(crate) fn make(&self, spec: &IndexSpec, layout: Layout) -> Result<LocalIndex> {
+        self.remove_dropped()?;
+        let folder = ItemId::generate().to_string();
+        let id = Manifest::create(&self.database, spec, &folder, layout)?;
+        self.handle(id, &spec.name)
+    }
+
+    /// The handle on index `id`, with its folder.
+    fn handle(&self, id: i64, name: &str) -> Result<LocalIndex> {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        handles.retain(|_, handle| handle.strong_count() > 0);
+        let handle = match handles.get(&id).and_then(Weak::upgrade) {
+            Some(handle) => handle,
+            None => {
+                let manifest = Manifest::load(&self.database, id)?.ok_or_else(|| not_found(name))?;
+                let handle = Arc::new(Handle::new(self.database.clone(), &self.indexes, &manifest));
+                handles.insert(id, Arc::downgrade(&handle));
+                handle
+            }
+        };
+        // An index without rows may lack its folder: a kill after the manifest's first entry. One with rows has it, or is found corrupt.
+        if !handle.folder.is_dir() {
+            make_folder(&handle.folder)?;
+        }
+        Ok(LocalIndex::new(handle, self.capabilities.clone()))
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<LocalIndex> {
+        let id = Manifest::find(&self.database, name)?.ok_or_else(|| not_found(name))?;
+        let index = self.handle(id, name)?;
+        // Missing and short files are found now, and not in the middle of a search.
+        index.check()?;
+        Ok(index)
+    }
+
+    /// Removes the files of dropped indexes, also of those that a killed process had dropped.
+    fn remove_dropped(&self) -> Result<()> {
+        for folder in Manifest::dropped_folders(&self.database)? {
+            let path = self.indexes.join(&folder);
+            match std::fs::remove_dir_all(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path, source)),
+                _ => Manifest::forget_dropped(&self.database, &folder)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for LocalBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalBackend").field("indexes", &self.indexes).finish()
+    }
+}
+
+#[async_trait]
+impl SimilarityBackend for LocalBackend {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
+        self.capabilities.check(NAME, spec.metric, spec.dimension)?;
+        check_parameters(&spec.parameters)?;
+        if spec.name.is_empty() {
+            return Err(Error::invalid("an index needs a name").with_operation("create index"));
+        }
+        Ok(Box::new(self.make(spec, Layout::of_dimension(spec.dimension))?))
+    }
+
+    async fn open(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
+        check_parameters(&spec.parameters)?;
+        let index = self.find(&spec.name)?;
+        check_same(index.spec(), Some(spec.dimension), Some(spec.metric), spec.items)?;
+        Ok(Box::new(index))
+    }
+
+    async fn attach(&self, existing: &ExistingIndex) -> Result<Box<dyn SimilarityIndex>> {
+        check_parameters(&existing.parameters)?;
+        let index = self.find(&existing.name)?;
+        check_same(index.spec(), existing.dimension, existing.metric, existing.items)?;
+        Ok(Box::new(index))
+    }
+
+    async fn drop_index(&self, name: &str) -> Result<bool> {
+        let there_was = Manifest::delete(&self.database, name)?;
+        self.remove_dropped()?;
+        Ok(there_was)
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let count = Manifest::count(&self.database)?;
+        let indexes = if count == 1 { "index" } else { "indexes" };
+        Ok(Health { detail: format!("in process, exact; {count} {indexes} in {}", self.indexes.display()) })
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::io("make", folder, source))?;
+    folder.ancestors().skip(1).take(2).try_for_each(sync_folder)
+}
+
+fn not_found(name: &str) -> Error {
+    Error::not_found(format!("there is no local index {name:?}")).with_hint("compute it first, or check the name and the home")
+}
+
+/// Refuses an index that is not what was expected.
+fn check_same(found: &IndexSpec, dimension: Option<usize>, metric: Option<Metric>, items: ItemKind) -> Result<()> {
+    let mut differences = Vec::new();
+    if let Some(expected) = dimension.filter(|&expected| expected != found.dimension) {
+        differences.push(format!("has vectors of {} numbers, not {expected}", found.dimension));
+    }
+    if let Some(expected) = metric.filter(|&expected| expected != found.metric) {
+        differences.push(format!("ranks by {}, not {expected}", found.metric));
+    }
+    if items != found.items {
+        differences.push(format!("holds {}, not {}", kind(found.items), kind(items)));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("the local index {:?} {}", found.name, differences.join(", and ")))
+        .with_hint("ask for what the index has, or choose another index"))
+}
+
+fn kind(items: ItemKind) -> &'static str {
+    match items {
+        ItemKind::Samples => "samples",
+        ItemKind::Patches => "patches",
+    }
+}
+
+/// Refuses parameters that this backend does not know, or cannot serve yet.
+fn check_parameters(parameters: &Parameters) -> Result<()> {
+    for (name, value) in parameters {
+        let (known, served) = match name.as_str() {
+            "vector_type" => (["f32", "f16"].as_slice(), "f32"),
+            "algorithm" => (["exact", "hnsw"].as_slice(), "exact"),
+            _ => {
+                return Err(Error::config(format!("the backend local has no parameter {name:?}"))
+                    .with_hint("its parameters are vector_type (f32) and algorithm (exact)"));
+            }
+        };
+        match value {
+            Value::String(text) if text == served => {}
+            Value::String(text) if known.contains(&text.as_str()) => {
+                return Err(Error::unsupported(format!("the backend local is not built with {name} {text:?}"))
+                    .with_hint(format!("leave {name} out, or set it to {served:?}")));
+            }
+            _ => {
+                return Err(Error::config(format!("the parameter {name} of the backend local cannot be {value}"))
+                    .with_hint(format!("leave {name} out, or set it to {served:?}")));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! A handle on one local index.
+
+use std::any::Any;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use brain_core::{
+    AddReport, Capabilities, Error, ErrorKind, Fetched, Hit, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict, OnMissing,
+    RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
+};
+use brain_kernels::{Neighbor, Query};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use serde_json::json;
+
+use crate::format::OWNER_BYTES;
+use crate::handle::Handle;
+use crate::scan::Scan;
+use crate::scope::Rows;
+use crate::select;
+use crate::snapshot::Snapshot;
+use crate::write;
+
+/// Batches of [`ids`](SimilarityIndex::ids) and [`stream`](SimilarityIndex::stream) are of so many rows, or of as many as fit these bytes.
+const STREAM_ROWS: usize = 1024;
+const STREAM_BYTES: usize = 4 << 20;
+
+/// A handle on one local index; what the backend's methods return, behind [`SimilarityIndex`].
+///
+/// Handles on one index share what they have mapped and verified. A call sees the state that was published last when it began, whoever published it.
+pub struct LocalIndex {
+    handle: Arc<Handle>,
+    capabilities: Capabilities,
+}
+
+impl LocalIndex {
+    pub(crate) fn new(handle: Arc<Handle>, capabilities: Capabilities) -> Self {
+        Self { handle, capabilities }
+    }
+
+    /// The folder that holds the index's files.
+    pub fn folder(&self) -> &Path {
+        &self.handle.folder
+    }
+
+    /// Maps the newest state, so that missing and short files are found.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.handle.snapshot().map(drop)
+    }
+
+    fn rows(&self, snapshot: &Snapshot, scope: Scope<'_>) -> Result<Rows> {
+        self.handle.scopes.resolve(snapshot, scope)
+    }
+
+    /// All live rows of the newest state, a bounded list of them at a time, each made into a batch by `read`.
+    fn batches<'a, T: Send + 'a>(&'a self, read: fn(&Snapshot, &[u32]) -> Result<T>) -> BoxStream<'a, Result<T>> {
+        let stride = self.handle.spec.dimension * size_of::<f32>();
+        let most = (STREAM_BYTES / stride).clamp(1, STREAM_ROWS);
+        let step = move |(snapshot, next): (Option<Arc<Snapshot>>, u32)| async move {
+            // Taken at the first batch and kept to the last: one state of the index, whatever is written meanwhile.
+            let snapshot = match snapshot {
+                Some(snapshot) => snapshot,
+                None => self.handle.snapshot()?,
+            };
+            let rows: Vec<u32> = (next..snapshot.manifest().rows()).filter(|&row| snapshot.is_live(row)).take(most).collect();
+            let Some(last) = rows.last() else { return Ok(None) };
+            let batch = read(&snapshot, &rows)?;
+            Ok(Some((batch, (Some(snapshot), last + 1))))
+        };
+        stream::try_unfold((None, 0), step).boxed()
+    }
+}
+
+impl std::fmt::Debug for LocalIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalIndex").field("spec", &self.handle.spec).field("folder", &self.handle.folder).finish()
+    }
+}
+
+#[async_trait]
+impl SimilarityIndex for LocalIndex {
+    fn spec(&self) -> &IndexSpec {
+        &self.handle.spec
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> Result<u64> {
+        let snapshot = self.handle.snapshot()?;
+        Ok(match self.rows(&snapshot, scope)? {
+            Rows::All => snapshot.manifest().live_rows(),
+            Rows::Some(rows) => rows.len() as u64,
+        })
+    }
+
+    async fn count_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        let snapshot = self.handle.snapshot()?;
+        select::count_samples(&snapshot, &self.rows(&snapshot, scope)?)
+    }
+
+    async fn add(&self, mut batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport> {
+        let mut total = AddReport::default();
+        while let Some(batch) = batches.next().await {
+            // The writer's lock is held within a batch only: never while the stream is waited for.
+            let report = write::add(&self.handle, &batch?, on_conflict).map_err(|error| error.with_operation("add to index"))?;
+            total.added += report.added;
+            total.replaced += report.replaced;
+            total.skipped += report.skipped;
+        }
+        Ok(total)
+    }
+
+    async fn remove(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
+        write::remove(&self.handle, selector, on_missing).map_err(|error| error.with_operation("remove from index"))
+    }
+
+    async fn fetch(&self, selector: Selector<'_>) -> Result<Fetched> {
+        select::fetch(&*self.handle.snapshot()?, selector).map_err(|error| error.with_operation("get embeddings"))
+    }
+
+    fn ids(&self) -> BoxStream<'_, Result<Vec<Item>>> {
+        self.batches(|snapshot, rows| rows.iter().map(|&row| snapshot.owner(row)).collect())
+    }
+
+    fn stream(&self) -> BoxStream<'_, Result<VectorBatch>> {
+        self.batches(select::read)
+    }
+
+    async fn nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
+        let IndexSpec { dimension, metric, .. } = self.handle.spec;
+        if !request.queries.len().is_multiple_of(dimension) {
+            let message = format!("{} numbers are no whole count of query vectors of {dimension}", request.queries.len());
+            return Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"));
+        }
+        let queries: Vec<Query> = request.queries.chunks_exact(dimension).map(|vector| Query::new(metric, vector)).collect();
+        let snapshot = self.handle.snapshot()?;
+        let rows = self.rows(&snapshot, request.scope)?;
+        let scan = Scan { snapshot: &snapshot, queries: &queries, k: request.k, direction: request.direction };
+        let hit = |found: Neighbor| Ok(Hit { item: snapshot.owner(found.row)?, distance: found.distance });
+        let hits = scan.run(&rows)?.into_iter().map(|found| found.into_iter().map(hit).collect()).collect::<Result<_>>()?;
+        let indexed = snapshot.manifest().live_rows();
+        let remark = match rows {
+            Rows::All => format!("compared all {indexed} rows"),
+            Rows::Some(rows) => format!("compared {} of {indexed} rows", rows.len()),
+        };
+        Ok(NearestResponse { hits, exact: true, remark: Some(remark) })
+    }
+
+    async fn info(&self) -> Result<IndexInfo> {
+        let snapshot = self.handle.snapshot()?;
+        let manifest = snapshot.manifest();
+        let stride = (manifest.spec.dimension * size_of::<f32>() + OWNER_BYTES) as u64;
+        let names: u64 = manifest.segments.iter().map(|segment| segment.names_bytes).sum();
+        let order: u64 = manifest.runs.iter().map(|run| u64::from(run.rows) * if run.by_sample { 8 } else { 4 }).sum();
+        let details = [
+            ("algorithm", json!("exact")),
+            ("dead_rows", json!(manifest.dead.len())),
+            ("folder", json!(self.handle.folder.display().to_string())),
+            ("generation", json!(manifest.generation)),
+            ("order_runs", json!(manifest.runs.len())),
+            ("rows", json!(manifest.rows())),
+            ("segments", json!(manifest.segments.len())),
+            ("vector_type", json!("f32")),
+        ];
+        Ok(IndexInfo {
+            items: manifest.live_rows(),
+            bytes: Some(u64::from(manifest.rows()) * stride + names + order),
+            details: details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        })
+    }
+
+    fn client(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+}

@@ -1,0 +1,170 @@
+//! One segment, mapped, each block verified before it is first used.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use brain_core::{Error, Item, ItemId, Result};
+use brain_kernels::MappedFile;
+
+use crate::format::{Column, FileKind, OWNER_BYTES, decode_id};
+use crate::manifest::{Manifest, SegmentRecord};
+
+/// What to do about bytes that are not those that were written.
+pub(crate) const REMEDY: &str = "the rest of the home is unharmed; drop this index with `brain index cleanup`, check the disk, and compute it again";
+
+const VECTORS: u8 = 1;
+const OWNERS: u8 = 2;
+
+/// The published rows of one segment. Offsets count its rows from 0.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    folder: PathBuf,
+    record: SegmentRecord,
+    first_row: u32,
+    dimension: usize,
+    block_rows: usize,
+    vectors: MappedFile,
+    owners: MappedFile,
+    names: MappedFile,
+    /// For each block, which of its checksums were found right, in this process.
+    verified: Vec<AtomicU8>,
+    names_verified: AtomicBool,
+}
+
+impl Segment {
+    /// Maps the segment `record`, whose first row is `first_row` of the index. What `smaller`, the same segment with fewer rows, verified already is
+    /// not verified again, but for its last block, which may have grown.
+    ///
+    /// # Errors
+    /// [`Corrupt`](brain_core::ErrorKind::Corrupt) when a file is missing or too short.
+    pub(crate) fn open(folder: &Path, manifest: &Manifest, record: &SegmentRecord, first_row: u32, smaller: Option<&Self>) -> Result<Self> {
+        let dimension = manifest.spec.dimension;
+        let rows = u64::from(record.rows);
+        let map = |kind: FileKind, length: u64| map(&folder.join(kind.name(record.file)), length);
+        let vectors = map(FileKind::Rows, rows * dimension as u64 * size_of::<f32>() as u64)?;
+        let owners = map(FileKind::Owners, rows * OWNER_BYTES as u64)?;
+        // There is no file of names where no id is free text; what other file there is of no bytes does not matter.
+        let names = if record.names_bytes == 0 { MappedFile::default() } else { map(FileKind::Names, record.names_bytes)? };
+        let known = |block: usize, checksums| {
+            let before = smaller.filter(|smaller| smaller.record.checksums.get(block) == Some(checksums));
+            AtomicU8::new(before.map_or(0, |smaller| smaller.verified[block].load(Ordering::Acquire)))
+        };
+        let verified = record.checksums.iter().enumerate().map(|(block, checksums)| known(block, checksums)).collect();
+        let same_names = smaller.filter(|smaller| smaller.record.names_bytes == record.names_bytes);
+        let names_verified = AtomicBool::new(same_names.is_some_and(|smaller| smaller.names_verified.load(Ordering::Acquire)));
+        let block_rows = manifest.layout.block_rows as usize;
+        let (folder, record) = (folder.to_owned(), record.clone());
+        Ok(Self { folder, record, first_row, dimension, block_rows, vectors, owners, names, verified, names_verified })
+    }
+
+    /// What is published of it.
+    pub(crate) fn record(&self) -> &SegmentRecord {
+        &self.record
+    }
+
+    /// The number of its first row in the index.
+    pub(crate) fn first_row(&self) -> u32 {
+        self.first_row
+    }
+
+    /// How many blocks it has.
+    pub(crate) fn blocks(&self) -> usize {
+        self.verified.len()
+    }
+
+    /// The offsets of a block's rows.
+    pub(crate) fn block(&self, block: usize) -> Range<usize> {
+        let start = block * self.block_rows;
+        start..(start + self.block_rows).min(self.record.rows as usize)
+    }
+
+    /// The block that a row is in.
+    pub(crate) fn block_of(&self, offset: usize) -> usize {
+        offset / self.block_rows
+    }
+
+    /// The verified vectors of some rows of one block, row after row.
+    ///
+    /// # Errors
+    /// [`Corrupt`](brain_core::ErrorKind::Corrupt), naming the file and the bytes.
+    pub(crate) fn vectors(&self, rows: Range<usize>) -> Result<&[f32]> {
+        self.verify(self.block_of(rows.start), VECTORS)?;
+        let numbers = self.vectors.as_f32s().unwrap_or_default();
+        Ok(&numbers[rows.start * self.dimension..rows.end * self.dimension])
+    }
+
+    /// Verifies the owners of one block, after which [`id`](Self::id) and [`owner`](Self::owner) may be asked about its rows.
+    ///
+    /// # Errors
+    /// As [`vectors`](Self::vectors).
+    pub(crate) fn verify_owners(&self, block: usize) -> Result<()> {
+        self.verify(block, OWNERS)
+    }
+
+    /// One of the ids of a row whose block's owners are verified.
+    #[expect(clippy::expect_used, reason = "verification decoded every id of the block")]
+    pub(crate) fn id(&self, offset: usize, column: Column) -> ItemId {
+        self.decode(offset, column).expect("an id that verification decoded")
+    }
+
+    /// The owner of a row whose block's owners are verified.
+    pub(crate) fn owner(&self, offset: usize) -> Item {
+        Item { id: self.id(offset, Column::Item), sample_id: self.id(offset, Column::Sample) }
+    }
+
+    fn decode(&self, offset: usize, column: Column) -> Option<ItemId> {
+        decode_id(self.owners.get(offset * OWNER_BYTES..(offset + 1) * OWNER_BYTES)?, column, &self.names)
+    }
+
+    fn verify(&self, block: usize, what: u8) -> Result<()> {
+        let verified = &self.verified[block];
+        if verified.load(Ordering::Acquire) & what != 0 {
+            return Ok(());
+        }
+        let rows = self.block(block);
+        let checksums = self.record.checksums[block];
+        if what == VECTORS {
+            let stride = self.dimension * size_of::<f32>();
+            self.compare(FileKind::Rows, &self.vectors, rows.start * stride..rows.end * stride, checksums.vectors)?;
+        } else {
+            self.compare(FileKind::Owners, &self.owners, rows.start * OWNER_BYTES..rows.end * OWNER_BYTES, checksums.owners)?;
+            if !self.names.is_empty() {
+                self.verify_names(rows)?;
+            }
+        }
+        verified.fetch_or(what, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn compare(&self, kind: FileKind, file: &[u8], bytes: Range<usize>, checksum: u32) -> Result<()> {
+        if crc32fast::hash(&file[bytes.clone()]) == checksum {
+            return Ok(());
+        }
+        let path = self.folder.join(kind.name(self.record.file));
+        Err(Error::corrupt(format!("{}: bytes {} to {} do not match their checksum", path.display(), bytes.start, bytes.end)).with_hint(REMEDY))
+    }
+
+    /// The names have one checksum, so that all of them are read for the first block; ids of free text are the rare case. The records of the
+    /// block are decoded here once, so that nothing can go wrong later.
+    fn verify_names(&self, rows: Range<usize>) -> Result<()> {
+        if !self.names_verified.load(Ordering::Acquire) {
+            self.compare(FileKind::Names, &self.names, 0..self.names.len(), self.record.names_checksum)?;
+            self.names_verified.store(true, Ordering::Release);
+        }
+        let bad = rows.into_iter().find(|&row| self.decode(row, Column::Item).is_none() || self.decode(row, Column::Sample).is_none());
+        bad.map_or(Ok(()), |row| {
+            let path = self.folder.join(FileKind::Owners.name(self.record.file));
+            Err(Error::corrupt(format!("{}: row {row} names no id", path.display())).with_hint(REMEDY))
+        })
+    }
+}
+
+fn map(path: &Path, length: u64) -> Result<MappedFile> {
+    use std::io::ErrorKind::{NotFound, UnexpectedEof};
+    MappedFile::open(path, length).map_err(|source| match source.kind() {
+        NotFound => Error::corrupt(format!("{} is missing, but {length} bytes of it were published", path.display())).with_hint(REMEDY),
+        UnexpectedEof => Error::corrupt(format!("{} is cut short: {source}", path.display())).with_hint(REMEDY),
+        _ => Error::io("map", path, source),
+    })
+}

@@ -1,0 +1,198 @@
+//! Changes to an index: each is prepared in files, made durable, and published in one transaction.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use brain_core::{AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, validate};
+
+use crate::append::Appender;
+use crate::format::FileKind;
+use crate::handle::Handle;
+use crate::lock::WriterLock;
+use crate::manifest::Manifest;
+use crate::select::{rows_of_items, rows_of_samples};
+use crate::snapshot::Snapshot;
+
+/// How many ids an error names.
+const NAMED: usize = 5;
+
+/// Adds a batch, whole or not at all.
+///
+/// # Errors
+/// Those of [`SimilarityIndex::add`](brain_core::SimilarityIndex::add).
+pub(crate) fn add(handle: &Handle, batch: &VectorBatch, on_conflict: OnConflict) -> Result<AddReport> {
+    validate::batch(batch, handle.spec.dimension, handle.spec.metric)?;
+    let mut report = AddReport::default();
+    if batch.is_empty() {
+        return Ok(report);
+    }
+    let writer = Writer::begin(handle)?;
+    let ids: Vec<&ItemId> = batch.items().iter().map(|item| &item.id).collect();
+    let present = rows_of_items(&writer.old, &ids)?;
+    if on_conflict == OnConflict::Error
+        && let Some(first) = present.iter().position(Option::is_some)
+    {
+        return Err(taken(ids[first], present.iter().flatten().count()));
+    }
+    let mut manifest = writer.old.manifest().clone();
+    let mut appender = Appender::new(&handle.folder, &mut manifest);
+    let mut replaced = Vec::new();
+    let appended = batch.rows().zip(present).try_for_each(|((item, vector), row)| {
+        match row {
+            Some(_) if on_conflict == OnConflict::Skip => {
+                report.skipped += 1;
+                return Ok(());
+            }
+            Some(row) => replaced.push(row),
+            None => report.added += 1,
+        }
+        appender.push(item, vector)
+    });
+    if let Err(error) = appended.and_then(|()| appender.finish()) {
+        // What was written counts for nothing; on a full disk its space is wanted back at once.
+        writer.tidy();
+        return Err(error);
+    }
+    report.replaced = replaced.len() as u64;
+    if report.added + report.replaced > 0 {
+        manifest.dead.extend(replaced);
+        writer.publish(manifest)?.compact_if_worthwhile();
+    }
+    Ok(report)
+}
+
+/// Removes items, all or none.
+///
+/// # Errors
+/// Those of [`SimilarityIndex::remove`](brain_core::SimilarityIndex::remove).
+pub(crate) fn remove(handle: &Handle, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
+    let writer = Writer::begin(handle)?;
+    let mut manifest = writer.old.manifest().clone();
+    let before = manifest.live_rows();
+    let mut missing = Vec::new();
+    match selector {
+        Selector::All => {
+            manifest.dead.insert_range(0..manifest.rows());
+        }
+        Selector::Items(ids) => {
+            let rows = rows_of_items(&writer.old, ids)?;
+            missing.extend(ids.iter().zip(&rows).filter(|(_, row)| row.is_none()).map(|(id, _)| id.clone()));
+            manifest.dead.extend(rows.into_iter().flatten());
+        }
+        Selector::Samples(ids) => {
+            let rows = rows_of_samples(&writer.old, ids)?;
+            missing.extend(ids.iter().zip(&rows).filter(|(_, rows)| rows.is_empty()).map(|(id, _)| id.clone()));
+            manifest.dead.extend(rows.into_iter().flatten());
+        }
+    }
+    if on_missing == OnMissing::Error && !missing.is_empty() {
+        return Err(not_there(&handle.spec.name, &missing));
+    }
+    let removed = before - manifest.live_rows();
+    if removed > 0 {
+        writer.publish(manifest)?.compact_if_worthwhile();
+    }
+    if on_missing == OnMissing::Ignore {
+        missing.clear();
+    } else {
+        let mut listed = HashSet::new();
+        missing.retain(|id| listed.insert(id.clone()));
+    }
+    Ok(RemoveReport { removed, missing })
+}
+
+fn taken(id: &ItemId, count: usize) -> Error {
+    let others = if count > 1 { format!(", and so are {} others of the batch", count - 1) } else { String::new() };
+    Error::new(ErrorKind::Conflict, format!("{id} is indexed already{others}"))
+        .with_hint("nothing of the batch was written; choose to overwrite or to skip what is there, or leave these items out")
+}
+
+fn not_there(name: &str, missing: &[ItemId]) -> Error {
+    let named: Vec<String> = missing.iter().take(NAMED).map(ItemId::to_string).collect();
+    let more = if missing.len() > NAMED { format!(" and {} more", missing.len() - NAMED) } else { String::new() };
+    Error::not_found(format!("the local index {name:?} does not hold {}{more}", named.join(", ")))
+        .with_hint("nothing was removed; leave these ids out, or choose to ignore what is missing")
+}
+
+/// The one writer of the moment, and the state it starts from.
+struct Writer<'a> {
+    handle: &'a Handle,
+    old: Arc<Snapshot>,
+    _lock: WriterLock,
+}
+
+impl<'a> Writer<'a> {
+    fn begin(handle: &'a Handle) -> Result<Self> {
+        // First of all, so that a dropped index is found out before its folder is missed.
+        handle.snapshot()?;
+        let lock = WriterLock::acquire(&handle.folder)?;
+        let writer = Self { handle, old: handle.snapshot()?, _lock: lock };
+        if !handle.tidied.swap(true, Ordering::Relaxed) {
+            writer.tidy();
+        }
+        Ok(writer)
+    }
+
+    /// Publishes `manifest`, whose rows are durable, after it has brought their order up to date.
+    fn publish(self, mut manifest: Manifest) -> Result<Self> {
+        let publish = |manifest: &mut Manifest| {
+            // Mapped before it is published: what cannot be read again must not count.
+            let grown = Snapshot::open(&self.handle.folder, manifest.clone(), Some(&self.old))?;
+            grown.order()?.extend(&grown, &self.handle.folder, manifest)?;
+            manifest.publish(&self.handle.database, self.old.manifest())?;
+            Ok(grown)
+        };
+        let grown = publish(&mut manifest).inspect_err(|_| self.tidy())?;
+        let merged_runs = self.old.manifest().runs.iter().any(|run| !manifest.runs.contains(run));
+        let new = Self { old: self.handle.install(grown.published_as(manifest)), ..self };
+        if merged_runs {
+            new.tidy();
+        }
+        Ok(new)
+    }
+
+    /// Writes the live rows anew when more than half of the rows are dead; less than a block of them is not worth it. A failure leaves the index as it was, dead rows included, and the next
+    /// change tries again: the change that was just published must not be reported as failed.
+    fn compact_if_worthwhile(self) {
+        let manifest = self.old.manifest();
+        if manifest.dead.len() >= u64::from(manifest.layout.block_rows) && manifest.dead.len() > manifest.live_rows() {
+            // An error of the storage comes up again where it matters: in the next search or change.
+            let _ = self.compact();
+        }
+    }
+
+    fn compact(self) -> Result<()> {
+        let old = Arc::clone(&self.old);
+        let mut manifest = old.manifest().clone();
+        manifest.segments.clear();
+        manifest.runs.clear();
+        manifest.dead.clear();
+        let mut appender = Appender::new(&self.handle.folder, &mut manifest);
+        let copied = (0..old.manifest().rows()).filter(|&row| old.is_live(row)).try_for_each(|row| appender.push(&old.owner(row)?, old.vector(row)?));
+        if let Err(error) = copied.and_then(|()| appender.finish()) {
+            self.tidy();
+            return Err(error);
+        }
+        self.publish(manifest)?.tidy();
+        Ok(())
+    }
+
+    /// Removes the files that the manifest does not name: those of a writer that was killed or failed, and those that were compacted away. Readers
+    /// that have them mapped keep them. What cannot be removed now is in nobody's way, and is tried again by the next process that writes.
+    fn tidy(&self) {
+        let manifest = self.old.manifest();
+        let Ok(entries) = std::fs::read_dir(&self.handle.folder) else { return };
+        for entry in entries.flatten() {
+            let Some((kind, number)) = entry.file_name().to_str().and_then(FileKind::parse) else { continue };
+            let published = match kind {
+                FileKind::Order => manifest.runs.iter().any(|run| run.file == number),
+                FileKind::Names => manifest.segments.iter().any(|segment| segment.file == number && segment.names_bytes > 0),
+                FileKind::Rows | FileKind::Owners => manifest.segments.iter().any(|segment| segment.file == number),
+            };
+            if !published {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
