@@ -85,7 +85,11 @@ pub async fn search(index: &dyn SimilarityIndex, request: &SearchRequest<'_>) ->
         Scope::All => 0,
         Scope::Items(set) | Scope::Samples(set) => {
             // Patches of a sample outnumber it; only like is counted against like.
-            let like = if matches!(request.scope, Scope::Samples(_)) && !by_sample { index.count_samples(request.scope).await? } else { rows };
+            let like = match request.scope {
+                Scope::Samples(_) if by_sample => rows,
+                Scope::Samples(_) => index.count_samples(request.scope).await?,
+                Scope::All | Scope::Items(_) => items,
+            };
             set.len().saturating_sub(saturating(like))
         }
     };
@@ -179,7 +183,12 @@ impl Search<'_> {
         let expected = k.min(self.total.items);
         let shortest = found.results.iter().map(Vec::len).min().unwrap_or(0);
         if shortest >= expected {
-            return Ok(Found { reason, ..found });
+            // An index without an exact route of its own answers approximately whatever it is asked for.
+            return if self.request.precision == Precision::Exact && !found.exact {
+                self.scan("an exact answer was asked for, and the index answers approximately".to_owned()).await
+            } else {
+                Ok(Found { reason, ..found })
+            };
         }
         let lost = format!("{} returned {shortest} of {expected} rows, so the answer was completed exactly", plan.route);
         match plan.exact() {
@@ -214,6 +223,10 @@ impl Search<'_> {
                     Metric::Cosine => 2.0 - hit.distance,
                     _ => -hit.distance,
                 };
+            }
+            // Small distances tell rows apart that 2 minus them, rounded, does not: those tie now, and ties come by id.
+            for list in &mut response.hits {
+                list.sort_by(|a, b| b.distance.total_cmp(&a.distance).then_with(|| a.item.id.cmp(&b.item.id)));
             }
         }
         for list in &mut response.hits {

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
+use brain_kernels::Query;
+
 use super::{Aggregation, Ranking};
-use crate::{Direction, Hit, Item, ItemId, Metric, Result, Scope, Selector, SimilarityIndex, VectorBatch};
+use crate::{Direction, Hit, Item, ItemId, Result, Scope, Selector, SimilarityIndex, VectorBatch};
 
 /// How many rows are fetched at once where a view is read by its ids.
 const FETCH: usize = 1024;
@@ -32,13 +34,14 @@ impl Scan<'_> {
     /// One list a query, or a single one where the distances are aggregated.
     pub(super) async fn run(&self) -> Result<Vec<Vec<Hit>>> {
         let metric = self.index.spec().metric;
+        let queries: Vec<Query> = self.queries.iter().map(|query| Query::new(metric, query)).collect();
         let aggregate = self.aggregation.is_post();
         let lists = if aggregate { 1 } else { self.queries.len() };
         let mut collectors: Vec<Collector> = (0..lists).map(|_| Collector::new(self.collect)).collect();
         let mut batches = self.batches().await?;
         while let Some(batch) = batches.try_next().await? {
             for (item, vector) in batch.rows().filter(|(item, _)| self.scope.contains(item)) {
-                let distances = self.queries.iter().map(|query| distance(metric, query, vector));
+                let distances = queries.iter().map(|query| query.distance(vector));
                 if aggregate {
                     collectors[0].push(self.aggregation.distance(distances), item);
                 } else {
@@ -67,10 +70,6 @@ where
     F: Future<Output = Result<crate::Fetched>> + Send + 'a,
 {
     stream::iter(ids.chunks(FETCH)).then(fetch).map_ok(|fetched| fetched.rows).boxed()
-}
-
-fn distance(metric: Metric, query: &[f32], vector: &[f32]) -> f32 {
-    metric.reference(query, vector) as f32
 }
 
 enum Collector {
