@@ -7,6 +7,7 @@
 //! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
 //! | `cli` | how soon the program answers | starting a program that does nothing |
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod cli;

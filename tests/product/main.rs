@@ -1,5 +1,6 @@
 //! Whole-product tests: what a user does, through the facade and through the command line, on real photos and real servers.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod bad_input;

@@ -175,7 +175,7 @@ fn vectors_from_a_field_which_the_model_fills_first() {
     let filled = block_on(brain.compute_similarity("photos", "a").embeddings(field(Some("efficientnet-lite0"))).view(few.clone()).run()).unwrap();
     assert_eq!(filled.report.added, 12);
     let samples = brain.datasets().get("photos").unwrap();
-    let stored = samples.samples(&few).unwrap().next().unwrap().unwrap();
+    let stored = samples.samples(&few, brain::dataset::Fields::All).unwrap().next().unwrap().unwrap();
     assert!(stored.fields.iter().any(|(name, value)| name == "emb" && matches!(value, FieldValue::Vector(vector) if vector.len() == 1280)));
     // Now the field is there, and no model is needed; samples without a vector are counted.
     let again = block_on(brain.compute_similarity("photos", "b").embeddings(field(None)).run()).unwrap();

@@ -27,10 +27,12 @@
 //! it: each row is reduced by itself, over the same lanes in the same order. Breaking ties by id relies on it. The bits may differ between
 //! processors, within the accuracy that [`Query`] states.
 
-#![allow(unsafe_code, reason = "this crate is where it is kept, so that every other crate can forbid it")]
+#![deny(unsafe_code)]
 
+#[expect(unsafe_code, reason = "instructions that only some processors have, behind a check that this one has them")]
 mod instructions;
 mod lanes;
+#[expect(unsafe_code, reason = "mapping a file, and seeing its bytes as numbers")]
 mod mapped;
 mod metric;
 mod query;

@@ -1,0 +1,87 @@
+//! A dataset that FiftyOne exported: ids kept, runs along, and back again.
+
+use std::path::{Path, PathBuf};
+
+use brain::core::{ErrorKind, FieldValue, RunFilter, View};
+use brain::dataset::Fields;
+use brain::dataset::formats::{Format, Media};
+use futures::executor::block_on;
+
+use crate::home::{Home, error, ids, import, scenes};
+
+/// The export of 24 of the scenes, put together from its records and the photos that the project ships.
+fn export(home: &Home) -> PathBuf {
+    let records = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/brain-dataset/fixtures/fiftyone-export");
+    let folder = home.folder.path().join("boards");
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    for name in ["metadata.json", "samples.json"] {
+        std::fs::copy(records.join(name), folder.join(name)).unwrap();
+    }
+    for number in 0..24 {
+        let name = format!("scene-{number:03}.jpg");
+        std::fs::copy(scenes().join(&name), folder.join("data").join(&name)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn an_export_keeps_its_ids_and_brings_its_runs() {
+    let home = Home::new();
+    let brain = home.brain();
+    import(&brain, "boards", &export(&home), Format::Fiftyone);
+    let boards = brain.datasets().get("boards").unwrap();
+    let all = ids(&brain, "boards", &View::new());
+    assert_eq!(all[0].to_string(), "6b01656cdf05e9355da64f3c");
+    let first = boards.get_samples(&all[..1], Fields::All).unwrap().remove(0);
+    let vector = first.fields.iter().find_map(|(name, value)| match value {
+        FieldValue::Vector(vector) if name == "vec" => Some(vector.len()),
+        _ => None,
+    });
+    assert_eq!(vector, Some(16));
+
+    // Its servers are not in this build: each run is kept, and says so when it is opened.
+    let runs = block_on(brain.list_brain_runs("boards", &RunFilter::default())).unwrap();
+    let keys: Vec<_> = runs.iter().map(|run| run.key.as_str()).collect();
+    for key in ["pg_cosine", "pg_half_l1", "pg_ivf", "pg_patches", "redis_flat", "redis_hnsw_ip", "redis_patches"] {
+        assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+    let closed = error(block_on(brain.load_brain_results("boards", "pg_cosine")));
+    assert_eq!(closed.kind(), ErrorKind::Unsupported);
+    assert!(closed.message().contains("pgvector"));
+    let filter = RunFilter { config: vec![("metric".into(), "dotproduct".into())], ..RunFilter::default() };
+    assert_eq!(block_on(brain.list_brain_runs("boards", &filter)).unwrap()[0].key, "redis_hnsw_ip");
+
+    // A similarity of its own, from the vectors that came with it.
+    let field = brain::Embeddings::Field { name: "vec".to_owned(), model: None };
+    let computed = block_on(brain.compute_similarity("boards", "own").embeddings(field).run()).unwrap();
+    assert_eq!(computed.report.added as usize, all.len());
+}
+
+#[test]
+fn out_and_in_again_is_the_same_dataset() {
+    let home = Home::new();
+    let brain = home.brain();
+    import(&brain, "boards", &export(&home), Format::Fiftyone);
+    let whole = View::new();
+    let samples = |name: &str| -> Vec<_> {
+        let dataset = brain.datasets().get(name).unwrap();
+        dataset.samples(&whole, Fields::All).unwrap().map(|sample| sample.unwrap()).collect()
+    };
+    let before = samples("boards");
+
+    let folder = home.folder.path().join("export");
+    let written = block_on(brain.export_dataset("boards", &folder, Format::Fiftyone, &whole, Media::Copy)).unwrap();
+    assert_eq!(written.samples as usize, before.len());
+    import(&brain, "again", &folder, Format::Fiftyone);
+    for (old, new) in before.iter().zip(samples("again")) {
+        assert_eq!((&old.id, &old.tags, &old.fields), (&new.id, &new.tags, &new.fields));
+        assert_eq!(std::fs::read(&old.filepath).unwrap(), std::fs::read(&new.filepath).unwrap());
+    }
+    let refused = error(block_on(brain.export_dataset("boards", &folder, Format::Fiftyone, &whole, Media::Copy)));
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+
+    let lines = home.folder.path().join("boards.jsonl");
+    block_on(brain.export_dataset("boards", &lines, Format::Jsonl, &whole, Media::default())).unwrap();
+    import(&brain, "lines", &lines, Format::Jsonl);
+    assert_eq!(samples("lines"), before);
+}
