@@ -14,7 +14,6 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use serde_json::json;
 
-use crate::format::OWNER_BYTES;
 use crate::handle::Handle;
 use crate::scan::Scan;
 use crate::scope::Rows;
@@ -152,9 +151,6 @@ impl SimilarityIndex for LocalIndex {
     async fn info(&self) -> Result<IndexInfo> {
         let snapshot = self.handle.snapshot()?;
         let manifest = snapshot.manifest();
-        let stride = (manifest.spec.dimension * size_of::<f32>() + OWNER_BYTES) as u64;
-        let names: u64 = manifest.segments.iter().map(|segment| segment.names_bytes).sum();
-        let order: u64 = manifest.runs.iter().map(|run| u64::from(run.rows) * if run.by_sample { 8 } else { 4 }).sum();
         let details = [
             ("algorithm", json!("exact")),
             ("dead_rows", json!(manifest.dead.len())),
@@ -167,7 +163,7 @@ impl SimilarityIndex for LocalIndex {
         ];
         Ok(IndexInfo {
             items: manifest.live_rows(),
-            bytes: Some(u64::from(manifest.rows()) * stride + names + order),
+            bytes: Some(manifest.total_bytes()),
             details: details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         })
     }

@@ -49,14 +49,14 @@
 //!   once more from the processor's cache, runs on all cores within the search, and makes the first full scan at most twice as long as the next. A
 //!   block that does not match is an error that names the file and the bytes; none of its rows is compared or returned.
 //!
-//! The layout of the files is described in the source of the module `format`.
+//! [`mod@format`] describes the files.
 
 #![forbid(unsafe_code)]
 
 mod append;
 mod backend;
 mod declaration;
-mod format;
+pub mod format;
 mod handle;
 mod index;
 mod lock;

@@ -5,7 +5,7 @@ use brain_store::{Database, StoreFailure};
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::format::Layout;
+use crate::format::{FileKind, Layout, OWNER_BYTES};
 
 const STEPS: &[&str] = &["
 CREATE TABLE local_index (
@@ -195,6 +195,28 @@ impl Manifest {
         })?;
         self.generation = old.generation + 1;
         Ok(())
+    }
+
+    /// How many bytes of a file are published; `None` for a file that is not.
+    pub(crate) fn published_bytes(&self, kind: FileKind, file: u32) -> Option<u64> {
+        if kind == FileKind::Order {
+            let run = self.runs.iter().find(|run| run.file == file)?;
+            return Some(u64::from(run.rows) * size_of::<u32>() as u64 * if run.by_sample { 2 } else { 1 });
+        }
+        let segment = self.segments.iter().find(|segment| segment.file == file)?;
+        match kind {
+            FileKind::Rows => Some(u64::from(segment.rows) * (self.spec.dimension * size_of::<f32>()) as u64),
+            FileKind::Owners => Some(u64::from(segment.rows) * OWNER_BYTES as u64),
+            FileKind::Names => (segment.names_bytes > 0).then_some(segment.names_bytes),
+            FileKind::Order => None,
+        }
+    }
+
+    /// How many bytes of all files are published.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        let segments = self.segments.iter().flat_map(|segment| [FileKind::Rows, FileKind::Owners, FileKind::Names].map(|kind| (kind, segment.file)));
+        let files = segments.chain(self.runs.iter().map(|run| (FileKind::Order, run.file)));
+        files.filter_map(|(kind, file)| self.published_bytes(kind, file)).sum()
     }
 
     /// How many rows there are, dead ones included.

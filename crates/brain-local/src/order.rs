@@ -113,9 +113,9 @@ impl Order {
 
 impl Run {
     fn open(snapshot: &Snapshot, record: &RunRecord) -> Result<Self> {
-        let numbers = u64::from(record.rows) * if record.by_sample { 2 } else { 1 };
+        let bytes = snapshot.manifest().published_bytes(FileKind::Order, record.file).unwrap_or_default();
         let path = snapshot.folder().join(FileKind::Order.name(record.file));
-        let file = MappedFile::open(&path, numbers * size_of::<u32>() as u64).ok().filter(|file| crc32fast::hash(file) == record.checksum);
+        let file = MappedFile::open(&path, bytes).ok().filter(|file| crc32fast::hash(file) == record.checksum);
         match file {
             Some(file) => Ok(Self { record: record.clone(), numbers: Numbers::Mapped(file) }),
             // Nothing is lost: the owners say the same. The record stays, so that the manifest and the order go together.

@@ -40,12 +40,12 @@ impl Segment {
     /// [`Corrupt`](brain_core::ErrorKind::Corrupt) when a file is missing or too short.
     pub(crate) fn open(folder: &Path, manifest: &Manifest, record: &SegmentRecord, first_row: u32, smaller: Option<&Self>) -> Result<Self> {
         let dimension = manifest.spec.dimension;
-        let rows = u64::from(record.rows);
-        let map = |kind: FileKind, length: u64| map(&folder.join(kind.name(record.file)), length);
-        let vectors = map(FileKind::Rows, rows * dimension as u64 * size_of::<f32>() as u64)?;
-        let owners = map(FileKind::Owners, rows * OWNER_BYTES as u64)?;
-        // There is no file of names where no id is free text; what other file there is of no bytes does not matter.
-        let names = if record.names_bytes == 0 { MappedFile::default() } else { map(FileKind::Names, record.names_bytes)? };
+        let map = |kind: FileKind| match manifest.published_bytes(kind, record.file) {
+            Some(bytes) => map(&folder.join(kind.name(record.file)), bytes),
+            // No id is free text.
+            None => Ok(MappedFile::default()),
+        };
+        let (vectors, owners, names) = (map(FileKind::Rows)?, map(FileKind::Owners)?, map(FileKind::Names)?);
         let known = |block: usize, checksums| {
             let before = smaller.filter(|smaller| smaller.record.checksums.get(block) == Some(checksums));
             AtomicU8::new(before.map_or(0, |smaller| smaller.verified[block].load(Ordering::Acquire)))

@@ -1,6 +1,7 @@
 //! Changes to an index: each is prepared in files, made durable, and published in one transaction.
 
 use std::collections::HashSet;
+use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -143,7 +144,12 @@ impl<'a> Writer<'a> {
             manifest.publish(&self.handle.database, self.old.manifest())?;
             Ok(grown)
         };
-        let grown = publish(&mut manifest).inspect_err(|_| self.tidy())?;
+        let grown = publish(&mut manifest).inspect_err(|error: &Error| {
+            // Overtaken in spite of the lock: the files may be the other writer's.
+            if error.kind() != ErrorKind::Conflict {
+                self.tidy();
+            }
+        })?;
         let merged_runs = self.old.manifest().runs.iter().any(|run| !manifest.runs.contains(run));
         let new = Self { old: self.handle.install(grown.published_as(manifest)), ..self };
         if merged_runs {
@@ -178,21 +184,21 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Removes the files that the manifest does not name: those of a writer that was killed or failed, and those that were compacted away. Readers
-    /// that have them mapped keep them. What cannot be removed now is in nobody's way, and is tried again by the next process that writes.
+    /// Removes the files that the manifest does not name, and cuts the others to what it publishes: what a writer that was killed or failed left, and
+    /// what was compacted away. Readers keep what they have mapped: of files that are cut, they map published bytes only. What cannot be removed now
+    /// is in nobody's way, and is tried again by the next process that writes.
     fn tidy(&self) {
-        let manifest = self.old.manifest();
         let Ok(entries) = std::fs::read_dir(&self.handle.folder) else { return };
         for entry in entries.flatten() {
-            let Some((kind, number)) = entry.file_name().to_str().and_then(FileKind::parse) else { continue };
-            let published = match kind {
-                FileKind::Order => manifest.runs.iter().any(|run| run.file == number),
-                FileKind::Names => manifest.segments.iter().any(|segment| segment.file == number && segment.names_bytes > 0),
-                FileKind::Rows | FileKind::Owners => manifest.segments.iter().any(|segment| segment.file == number),
+            let Some((kind, file)) = entry.file_name().to_str().and_then(FileKind::parse) else { continue };
+            let path = entry.path();
+            let _ = match self.old.manifest().published_bytes(kind, file) {
+                None => std::fs::remove_file(path),
+                Some(bytes) if entry.metadata().is_ok_and(|found| found.len() > bytes) => {
+                    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(bytes))
+                }
+                Some(_) => Ok(()),
             };
-            if !published {
-                let _ = std::fs::remove_file(entry.path());
-            }
         }
     }
 }

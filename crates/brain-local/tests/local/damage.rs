@@ -4,11 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use brain_core::{ErrorKind, Item, ItemSet, OnConflict, Scope, Selector, VectorBatch};
+use brain_core::{ErrorKind, Item, ItemSet, OnConflict, OnMissing, Scope, Selector, VectorBatch};
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
 
-use crate::home::{DIMENSION, Home, add, assert_holds, id, nearest};
+use crate::home::{DIMENSION, Home, add, assert_holds, id, local, nearest};
 
 const EXTENSIONS: [&str; 2] = ["rows", "owners"];
 
@@ -122,4 +122,22 @@ fn an_order_that_is_no_good_is_rebuilt_and_mended() {
         assert_holds(&*home.open().unwrap(), 0..5010);
         assert_eq!(fs::metadata(home.file("order")).unwrap().len(), 5000 * 4, "written again");
     }
+}
+
+/// A full disk, played by a device on which every write fails as on one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_reported_and_leaves_nothing() {
+    let home = Home::new();
+    let index = home.create();
+    // Nothing to remove; but now this handle has looked for what others left, and will not take the device away.
+    block_on(index.remove(Selector::Items(&[]), OnMissing::Error)).unwrap();
+    std::os::unix::fs::symlink("/dev/full", local(&*index).folder().join("000000.rows")).unwrap();
+    let error = add(&*index, 0..100, OnConflict::Error).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("free some space")));
+    assert_holds(&*index, 0..0);
+    // There is space again.
+    add(&*index, 0..100, OnConflict::Error).unwrap();
+    assert_holds(&*home.open().unwrap(), 0..100);
 }
