@@ -37,7 +37,7 @@ fn an_export_keeps_its_ids_and_brings_its_runs() {
         FieldValue::Vector(vector) if name == "vec" => Some(vector.len()),
         _ => None,
     });
-    assert_eq!(vector, Some(16));
+    assert_eq!(vector, Some(4));
 
     // Its servers are not in this build: each run is kept, and says so when it is opened.
     let runs = block_on(brain.list_brain_runs("boards", &RunFilter::default())).unwrap();
