@@ -1,6 +1,6 @@
 //! Interrupted work: visible, and finished by the same command.
 
-use brain::core::{ErrorKind, RunState, View};
+use brain::core::{ErrorKind, Metric, RunState, View};
 use brain::{Embeddings, Query};
 use futures::executor::block_on;
 
@@ -54,7 +54,7 @@ fn unreadable_photos_are_left_out_and_listed() {
 fn an_empty_run_gets_its_index_with_its_first_vectors() {
     let home = Home::new();
     let brain = home.with_photos();
-    block_on(brain.compute_similarity("photos", "empty").embeddings(Embeddings::None).run()).unwrap();
+    block_on(brain.compute_similarity("photos", "empty").embeddings(Embeddings::None).metric(Metric::L1).run()).unwrap();
     let empty = block_on(brain.load_brain_results("photos", "empty")).unwrap();
     assert_eq!(block_on(empty.total_index_size()).unwrap(), 0);
     let nothing = block_on(empty.sort_by_similarity(Query::Vector(vec![1.0, 2.0])).run()).unwrap();
@@ -75,7 +75,7 @@ fn an_empty_run_gets_its_index_with_its_first_vectors() {
     let name = record.config_text("index_name").unwrap().to_owned();
     let attached = brain.compute_similarity("photos", "again").embeddings(Embeddings::None).parameter("index_name", &name);
     let computed = block_on(attached.run()).unwrap();
-    assert_eq!(computed.record.counts["indexed"], 2);
-    let wrong = brain.compute_similarity("photos", "wrong").embeddings(Embeddings::None).parameter("index_name", &name).metric(brain::core::Metric::L1);
+    assert_eq!((computed.record.counts["indexed"], computed.record.config_text("metric")), (2, Some("l1")));
+    let wrong = brain.compute_similarity("photos", "wrong").embeddings(Embeddings::None).parameter("index_name", &name).metric(Metric::Cosine);
     assert_eq!(error(block_on(wrong.run())).kind(), ErrorKind::Conflict);
 }

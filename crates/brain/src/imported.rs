@@ -1,6 +1,6 @@
 //! The similarity runs that come along with a FiftyOne export.
 
-use brain_core::{ErrorKind, ExistingIndex, Result, RunRecord, RunState};
+use brain_core::{ErrorKind, Result, RunRecord, RunState};
 use brain_dataset::formats::ExportedRun;
 use serde::Serialize;
 
@@ -59,13 +59,7 @@ impl Brain {
     /// Reads what is really there into the record of an attached run.
     pub(crate) async fn attach_to(&self, record: &mut RunRecord) -> Result<()> {
         let mut config = SimilarityConfig::read(record)?;
-        let existing = ExistingIndex {
-            name: config.index_name.clone(),
-            dimension: None,
-            metric: Some(config.metric),
-            items: config.items(),
-            parameters: config.parameters.clone(),
-        };
+        let existing = config.existing(None, Some(config.metric));
         let index = self.backends().get(&record.method)?.attach(&existing).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => error.with_hint("the export names an index that is not there: was its server emptied, or is this another one?"),
             _ => error,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use brain_core::{IndexSpec, ItemKind, Metric, Parameters, Result, RunRecord, RunState, View};
+use brain_core::{ExistingIndex, IndexSpec, ItemKind, Metric, Parameters, Result, RunRecord, RunState, View};
 use serde_json::{Map, Value, json};
 
 /// The type of every run here.
@@ -48,6 +48,11 @@ impl SimilarityConfig {
             items: self.items(),
             parameters: self.parameters.clone(),
         })
+    }
+
+    /// The index of an attached run, with what is expected of it.
+    pub(crate) fn existing(&self, dimension: Option<usize>, metric: Option<Metric>) -> ExistingIndex {
+        ExistingIndex { name: self.index_name.clone(), dimension, metric, items: self.items(), parameters: self.parameters.clone() }
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {

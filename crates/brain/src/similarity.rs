@@ -234,14 +234,7 @@ pub(crate) async fn open(backend: &dyn SimilarityBackend, config: &SimilarityCon
     if !config.attached {
         return backend.open(spec).await;
     }
-    let existing = brain_core::ExistingIndex {
-        name: spec.name.clone(),
-        dimension: Some(spec.dimension),
-        metric: Some(spec.metric),
-        items: spec.items,
-        parameters: spec.parameters.clone(),
-    };
-    backend.attach(&existing).await
+    backend.attach(&config.existing(Some(spec.dimension), Some(spec.metric))).await
 }
 
 /// Drops the index of a run; whether there was one.

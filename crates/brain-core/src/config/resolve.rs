@@ -42,6 +42,11 @@ impl ResolvedParameters {
         self.values.get(name).map(|(_, origin)| origin.as_str())
     }
 
+    /// Whether a parameter has its built-in default, or nothing: nobody asked for a value.
+    pub fn is_default(&self, name: &str) -> bool {
+        self.origin(name).is_none_or(|origin| origin == DEFAULT)
+    }
+
     /// Name, value and origin of each parameter that has a value.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &ParameterValue, &str)> {
         self.values.iter().map(|(name, (value, origin))| (*name, value, origin.as_str()))

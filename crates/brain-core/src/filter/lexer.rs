@@ -1,6 +1,6 @@
 //! Cuts a filter's text into tokens, each with the column where it begins.
 
-use super::parser::SyntaxError;
+use super::syntax_error::SyntaxError;
 use super::{Comparison, Literal};
 
 /// A word or sign of the language.

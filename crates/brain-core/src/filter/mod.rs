@@ -23,6 +23,7 @@
 
 mod lexer;
 mod parser;
+mod syntax_error;
 
 use std::fmt;
 use std::str::FromStr;

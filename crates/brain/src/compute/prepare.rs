@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use brain_core::{
-    DatasetStore as _, Error, ErrorKind, ExistingIndex, Item, ItemId, ItemKind, Metric, Result, RunRecord, RunState, Scope, SimilarityBackend,
+    DatasetStore as _, Error, ErrorKind, Item, ItemId, ItemKind, Metric, Result, RunRecord, RunState, Scope, SimilarityBackend,
     SimilarityIndex, View, check_brain_key, validate,
 };
 use brain_dataset::Dataset;
@@ -83,12 +83,13 @@ impl ComputeSimilarity {
         }
         let embeddings = self.embeddings.clone().unwrap_or_else(|| Embeddings::Model(models::DEFAULT.to_owned()));
         if matches!(embeddings, Embeddings::None) && named.is_some() {
-            attach(&*backend, &mut similarity).await?;
+            // A metric that nobody asked for is no expectation.
+            attach(&*backend, &mut similarity, Some(metric).filter(|_| !parameters.is_default("metric"))).await?;
         }
         let items = self.items(&similarity, self.view.as_ref()).await?;
         let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &items)?;
         if let Some(dimension) = similarity.dimension {
-            backend.capabilities().check(name, metric, dimension)?;
+            backend.capabilities().check(name, similarity.metric, dimension)?;
         }
         let record = similarity.record(&self.dataset, &self.brain_key, name, self.view.clone());
         Ok(self.prepared(dataset, backend, record, similarity, source, items, 0))
@@ -249,15 +250,8 @@ fn stored(parameters: &brain_core::config::ResolvedParameters) -> brain_core::Pa
 }
 
 /// Takes dimension and metric from an index that is already there; leaves them open where there is none.
-async fn attach(backend: &dyn SimilarityBackend, config: &mut SimilarityConfig) -> Result<()> {
-    let existing = ExistingIndex {
-        name: config.index_name.clone(),
-        dimension: None,
-        metric: Some(config.metric),
-        items: config.items(),
-        parameters: config.parameters.clone(),
-    };
-    match backend.attach(&existing).await {
+async fn attach(backend: &dyn SimilarityBackend, config: &mut SimilarityConfig, asked: Option<Metric>) -> Result<()> {
+    match backend.attach(&config.existing(None, asked)).await {
         Ok(index) => {
             config.dimension = Some(index.spec().dimension);
             config.metric = index.spec().metric;
