@@ -1,1 +1,44 @@
-//! .
+//! What turns image files into embeddings: models by name, and the pipeline that feeds them.
+//!
+//! - [`zoo`] lists the models there are and loads one as a [`brain_core::Embedder`].
+//! - [`read_image`] decodes a file to upright RGB, and says what is wrong with one that cannot be; [`crop`] cuts a patch out of it.
+//! - [`Pipeline`] takes [`EmbedJob`]s (a whole picture, its patches, or the mean over regions) and streams [`EmbeddedBatch`]es in the
+//!   order of the jobs: files are read on all cores while the model runs, memory does not grow with the number of jobs, and what
+//!   could not be embedded is listed with its reason.
+//!
+//! ```
+//! use brain_core::{Item, ItemId};
+//! use brain_models::{EmbedJob, Pipeline, PipelineOptions, zoo};
+//! use futures::executor::block_on_stream;
+//!
+//! let photos = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/photos");
+//! let [cat, none] = [ItemId::generate(), ItemId::generate()];
+//! let jobs = [
+//!     EmbedJob::whole(Item::sample(cat.clone()), format!("{photos}/cat-000.jpg")),
+//!     EmbedJob::whole(Item::sample(none.clone()), format!("{photos}/no-such-photo.jpg")),
+//! ];
+//!
+//! let pipeline = Pipeline::new(zoo::load(zoo::DEFAULT_MODEL)?, PipelineOptions::default())?;
+//! for batch in block_on_stream(pipeline.run(jobs)?) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.rows.items(), [Item::sample(cat.clone())]);
+//!     assert_eq!(batch.rows.vector(0).len(), 1280);
+//!     assert_eq!(batch.failures[0].item.id, none);
+//! }
+//! # Ok::<(), brain_core::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod crop;
+mod decode;
+mod job;
+mod jpeg;
+mod onnx;
+mod pipeline;
+mod preprocess;
+pub mod zoo;
+
+pub use crop::{PatchShape, crop};
+pub use decode::{MAX_PIXELS, decode_image, read_image};
+pub use job::{EmbedJob, EmbeddedBatch, Failure, Target};
+pub use pipeline::{EmbeddedStream, Pipeline, PipelineOptions};
