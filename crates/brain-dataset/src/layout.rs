@@ -13,7 +13,7 @@
 //!
 //! *Indexes.* Ids are unique. Labels have `(label, pk, confidence)`, which answers a filter on the class and its confidence without touching the
 //! labels; it costs little at import, because rows of one class are appended in order. Scalar fields have none until one is asked for
-//! ([`Dataset::create_index`](crate::Dataset::create_index)): a scan of a million samples takes about a fifth of a second, and an index filled in
+//! ([`Dataset::create_index`](crate::Dataset::create_index)): a scan of a million samples takes about a tenth of a second, and an index filled in
 //! random order would slow each import. `filepath` gets one when an import first matches samples by it.
 
 /// The steps of the catalogue's schema, for [`brain_store::Database::migrate`].
