@@ -89,7 +89,7 @@ async fn delete(session: &mut Session<'_>, name: &str, key: &str, with_index: bo
     if with_index {
         return Ok(session.output.line(format_args!("run {key} of {name} and its index are deleted"))?);
     }
-    session.output.line(format_args!("the record of run {key} of {name} is deleted; its index stays: {}", index_of(&record)))?;
+    session.output.line(format_args!("the record of run {key} of {name} is deleted; its index is left as it is: {}", index_of(&record)))?;
     let Some(index) = record.config_text("index_name") else { return Ok(()) };
     session.output.hint("--with-index drops the index along with the record. To have the run back, attach to the index:")?;
     let attach = format!("brain compute-similarity {name} --brain-key {key} --backend {} --no-embeddings --param index_name={index}", record.method);

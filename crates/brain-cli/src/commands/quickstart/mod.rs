@@ -98,6 +98,9 @@ fn tell_run(output: &mut Output, run: &Run) -> Result<()> {
         "run {} is computed: {} {} embedded and indexed in {} in {:.1} s ({per_second:.0} a second)",
         run.key, run.computed, run.items, run.backend, run.seconds
     ))?;
+    if run.done_before > 0 {
+        output.line(format_args!("{} {} were indexed before, by an interrupted quickstart", run.done_before, run.items))?;
+    }
     Ok(failed_items::print(output, &run.failures)?)
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Run {
     pub(super) indexed: u64,
     /// How many of them were embedded just now, and how long that took.
     pub(super) computed: u64,
+    /// How many an interrupted quickstart had indexed.
+    pub(super) done_before: u64,
     pub(super) seconds: f64,
     pub(super) failures: Vec<Failure>,
 }
@@ -63,7 +65,7 @@ pub(super) async fn run(brain: &Brain, dataset: &'static str, key: &'static str,
     }
     if let Some(record) = existing.filter(|record| record.state == RunState::Complete) {
         let indexed = brain.load_brain_results(dataset, key).await?.total_index_size().await?;
-        return Ok(Run { dataset, key, backend: record.method, items, indexed, computed: 0, seconds: 0.0, failures: Vec::new() });
+        return Ok(Run { dataset, key, backend: record.method, items, indexed, computed: 0, done_before: 0, seconds: 0.0, failures: Vec::new() });
     }
     let mut compute = brain.compute_similarity(dataset, key).resume(true);
     if let Some(backend) = backend {
@@ -82,6 +84,7 @@ pub(super) async fn run(brain: &Brain, dataset: &'static str, key: &'static str,
         items,
         indexed: computed + done.done_before,
         computed,
+        done_before: done.done_before,
         seconds: started.elapsed().as_secs_f64(),
         failures: done.failures,
     })
