@@ -21,7 +21,8 @@ pub(crate) fn run(flags: &Flags) {
     let brain = brain::Brain::with(&sources, std::sync::Arc::new(NoProgress)).unwrap();
     let dataset = brain.datasets().create("million").unwrap();
     let before = peak_mb();
-    let (read, lines) = once_ms(|| BufReader::new(std::fs::File::open(&file).unwrap()).lines().map_while(Result::ok).filter(|line| !line.is_empty()).count());
+    let (read, lines) =
+        once_ms(|| BufReader::new(std::fs::File::open(&file).unwrap()).lines().map_while(Result::ok).filter(|line| !line.is_empty()).count());
     let (parse, parsed) = once_ms(|| read_jsonl(&file).unwrap().filter(Result::is_ok).count());
     assert_eq!((lines as u64, parsed as u64), (count, count));
     against("parse the file", parse, "reading its lines", read);

@@ -2,9 +2,7 @@
 
 use std::io::Write as _;
 
-use brain::core::{
-    Direction, IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NearestRequest, OnConflict, Precision, Scope, VectorBatch,
-};
+use brain::core::{Direction, IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NearestRequest, OnConflict, Precision, Scope, VectorBatch};
 use futures::executor::block_on;
 use futures::stream::{self, StreamExt as _};
 use rayon::prelude::*;

@@ -55,7 +55,8 @@ fn samples_from_import_to_cleanup() {
 
     // Within a view that does not hold the query; distances stored on the dataset.
     let cats = View::new().match_filter("ground_truth.label == \"cat\"".parse().unwrap());
-    let within = block_on(similarity.sort_by_similarity(Query::Id(dogs[0].clone())).k(50).within(cats.clone()).dist_field("dog_likeness").run()).unwrap();
+    let within =
+        block_on(similarity.sort_by_similarity(Query::Id(dogs[0].clone())).k(50).within(cats.clone()).dist_field("dog_likeness").run()).unwrap();
     assert_eq!(within.results[0].len(), 20, "k is more than the view holds");
     let cat_ids: HashSet<_> = ids(&brain, "photos", &cats).into_iter().collect();
     assert!(within.results[0].iter().all(|row| cat_ids.contains(&row.id)));
@@ -83,7 +84,8 @@ fn samples_from_import_to_cleanup() {
         sample
     });
     assert_eq!(photos.add_samples(boards, &brain::core::NoProgress).unwrap(), 20);
-    let added = block_on(async { brain.add_to_index("photos", "img_sim").await?.only_new().view(View::new().match_tags(["board"])).run().await }).unwrap();
+    let added =
+        block_on(async { brain.add_to_index("photos", "img_sim").await?.only_new().view(View::new().match_tags(["board"])).run().await }).unwrap();
     assert_eq!((added.report.added, added.total), (20, 210));
 
     // Embeddings in the order asked, missing ones named.

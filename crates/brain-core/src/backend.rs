@@ -47,15 +47,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// A backend that answers exactly by these metrics, and nothing more: a start to set fields on.
     pub fn exact(metrics: impl Into<Vec<Metric>>) -> Self {
-        Self {
-            metrics: metrics.into(),
-            approximate: false,
-            farthest: false,
-            max_k: None,
-            max_dimension: None,
-            attach: false,
-            server: false,
-        }
+        Self { metrics: metrics.into(), approximate: false, farthest: false, max_k: None, max_dimension: None, attach: false, server: false }
     }
 
     /// Refuses a metric or a dimension that the backend `name` cannot serve.

@@ -90,15 +90,7 @@ struct Inner {
 impl Error {
     /// An error of `kind` whose `message` says what was wrong with what.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            message: message.into(),
-            operation: None,
-            hint: None,
-            context: Vec::new(),
-            retryable: false,
-            source: None,
-        }))
+        Self(Box::new(Inner { kind, message: message.into(), operation: None, hint: None, context: Vec::new(), retryable: false, source: None }))
     }
 
     /// Shorthand for [`ErrorKind::NotFound`].
@@ -139,17 +131,13 @@ impl Error {
         let message = format!("cannot {action} {}: {source}", path.display());
         let (kind, hint) = match source.kind() {
             Io::NotFound => (ErrorKind::NotFound, "check the path"),
-            Io::PermissionDenied => (
-                ErrorKind::Unavailable,
-                "give this user the permission, or choose another home with --home or FIFTYONE_BRAIN_HOME",
-            ),
-            Io::ReadOnlyFilesystem => {
-                (ErrorKind::Unavailable, "choose a writable home with --home or FIFTYONE_BRAIN_HOME")
+            Io::PermissionDenied => {
+                (ErrorKind::Unavailable, "give this user the permission, or choose another home with --home or FIFTYONE_BRAIN_HOME")
             }
-            Io::StorageFull | Io::QuotaExceeded => (
-                ErrorKind::Unavailable,
-                "free some space and run the same command again; nothing that was acknowledged is lost",
-            ),
+            Io::ReadOnlyFilesystem => (ErrorKind::Unavailable, "choose a writable home with --home or FIFTYONE_BRAIN_HOME"),
+            Io::StorageFull | Io::QuotaExceeded => {
+                (ErrorKind::Unavailable, "free some space and run the same command again; nothing that was acknowledged is lost")
+            }
             Io::UnexpectedEof => (ErrorKind::InvalidInput, "the file is shorter than its header says"),
             _ => (ErrorKind::Unexpected, ""),
         };

@@ -133,10 +133,7 @@ impl Region {
                 let mut points = lines.iter().flatten();
                 let first = points.next()?;
                 let (low, high) = points.fold((*first, *first), |(low, high), point| {
-                    (
-                        [low[0].min(point[0]), low[1].min(point[1])],
-                        [high[0].max(point[0]), high[1].max(point[1])],
-                    )
+                    ([low[0].min(point[0]), low[1].min(point[1])], [high[0].max(point[0]), high[1].max(point[1])])
                 });
                 Some([low[0], low[1], high[0] - low[0], high[1] - low[1]])
             }

@@ -4,11 +4,8 @@ use crate::{Error, ErrorKind, ItemId, Metric, Result, VectorBatch};
 
 /// The error of a vector of `found` numbers where the index holds `expected`.
 pub fn wrong_length(id: &ItemId, found: usize, expected: usize) -> Error {
-    Error::new(
-        ErrorKind::DimensionMismatch,
-        format!("the vector of {id} has {found} numbers, but the index holds vectors of {expected}"),
-    )
-    .with_hint("embed with the model that the index was made with, or make a new index")
+    Error::new(ErrorKind::DimensionMismatch, format!("the vector of {id} has {found} numbers, but the index holds vectors of {expected}"))
+        .with_hint("embed with the model that the index was made with, or make a new index")
 }
 
 /// Refuses a batch in which any vector could not be ranked under `metric`; the error names the item.
@@ -68,8 +65,7 @@ fn unique(batch: &VectorBatch) -> Result<()> {
     let mut ids: Vec<&ItemId> = batch.items().iter().map(|item| &item.id).collect();
     ids.sort_unstable();
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::invalid(format!("id {} comes twice in one batch", pair[0]))
-            .with_hint("give every id one vector")),
+        Some(pair) => Err(Error::invalid(format!("id {} comes twice in one batch", pair[0])).with_hint("give every id one vector")),
         None => Ok(()),
     }
 }

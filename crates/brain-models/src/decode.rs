@@ -81,14 +81,23 @@ fn decode(bytes: &[u8], name: &str) -> Result<RgbImage> {
         return Err(Error::invalid(format!("{name} says it has {width} x {height} pixels, more than the {MAX_PIXELS} allowed"))
             .with_hint("scale the picture down first; a small file that unfolds to such a size is a decompression bomb"));
     }
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
-        return Err(truncated(name));
-    }
     // A broken EXIF block leaves the picture as it was stored, as viewers do.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::ImageRgb8(DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name))?.into_rgb8());
+    let mut picture = DynamicImage::ImageRgb8(pixels(bytes, name, format, decoder)?);
     picture.apply_orientation(orientation);
     Ok(RgbImage { width: picture.width(), height: picture.height(), pixels: picture.into_bytes() })
+}
+
+fn pixels(bytes: &[u8], name: &str, format: ImageFormat, decoder: impl ImageDecoder) -> Result<image::RgbImage> {
+    if format == ImageFormat::Jpeg {
+        if !jpeg::is_complete(bytes) {
+            return Err(truncated(name));
+        }
+        if let Some(RgbImage { width, height, pixels }) = jpeg::decode(bytes, name)? {
+            return image::RgbImage::from_raw(width, height, pixels).ok_or_else(|| Error::invalid(format!("{name} is damaged: rows are missing")));
+        }
+    }
+    Ok(DynamicImage::from_decoder(decoder).map_err(|error| explain(error, name))?.into_rgb8())
 }
 
 fn not_an_image(name: &str) -> Error {

@@ -37,7 +37,8 @@ impl RunStore for SqliteRuns {
         check_brain_key(&record.key)?;
         let text = to_text(record)?;
         self.database.write("register run", |transaction| {
-            let inserted = transaction.execute("INSERT INTO runs_run (dataset, key, record) VALUES (?1, ?2, ?3)", params![record.dataset, record.key, text]);
+            let inserted =
+                transaction.execute("INSERT INTO runs_run (dataset, key, record) VALUES (?1, ?2, ?3)", params![record.dataset, record.key, text]);
             inserted.map_err(|source| taken(source, &record.dataset, &record.key))
         })?;
         Ok(())
@@ -89,9 +90,9 @@ impl RunStore for SqliteRuns {
     }
 
     async fn delete(&self, dataset: &str, key: &str) -> Result<bool> {
-        let deleted = self.database.write("delete run", |transaction| {
-            transaction.execute("DELETE FROM runs_run WHERE dataset = ?1 AND key = ?2", params![dataset, key])
-        })?;
+        let deleted = self
+            .database
+            .write("delete run", |transaction| transaction.execute("DELETE FROM runs_run WHERE dataset = ?1 AND key = ?2", params![dataset, key]))?;
         Ok(deleted > 0)
     }
 }

@@ -56,11 +56,18 @@ impl Database {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) when the home cannot be written to; [`Corrupt`](ErrorKind::Corrupt) when the file is no database.
     pub fn open(home: &Path) -> Result<Self> {
-        std::fs::create_dir_all(home).map_err(|source| Error::io("make the home", home, source).with_operation("open home"))?;
+        std::fs::create_dir_all(home).map_err(|source| {
+            Error::new(ErrorKind::Unavailable, format!("cannot make the home {}: {source}", home.display()))
+                .with_operation("open home")
+                .with_hint("give this user the permission, or choose another home with --home or FIFTYONE_BRAIN_HOME")
+                .with_source(source)
+        })?;
         // Absolute, so that a program may change its working folder while it holds the home.
         let home = std::path::absolute(home).map_err(|source| Error::io("find", home, source))?;
         let database = Self { shared: Arc::new(Shared { home, idle: Mutex::new(Vec::new()) }) };
-        database.connect()?.execute_batch("CREATE TABLE IF NOT EXISTS store_schema (component TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID")
+        database
+            .connect()?
+            .execute_batch("CREATE TABLE IF NOT EXISTS store_schema (component TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID")
             .map_err(|source| StoreError(source).into_error("open home", &database.path()))?;
         Ok(database)
     }
@@ -114,7 +121,11 @@ impl Database {
         if have > steps.len() {
             return Err(Error::new(
                 ErrorKind::Conflict,
-                format!("{} was written by a newer version of this program ({component} {have}, this one knows {})", self.path().display(), steps.len()),
+                format!(
+                    "{} was written by a newer version of this program ({component} {have}, this one knows {})",
+                    self.path().display(),
+                    steps.len()
+                ),
             )
             .with_operation("open home")
             .with_hint("update the program, or choose another home with --home"));
@@ -148,10 +159,8 @@ impl Database {
     /// As [`read`](Self::read).
     pub fn write<T, E: Into<StoreFailure>>(&self, operation: &'static str, body: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T> {
         let mut connection = self.connect()?;
-        let transaction = connection
-            .inner()
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|source| self.failure(operation, source.into()))?;
+        let transaction =
+            connection.inner().transaction_with_behavior(TransactionBehavior::Immediate).map_err(|source| self.failure(operation, source.into()))?;
         let value = body(&transaction).map_err(|failure| self.failure(operation, failure.into()))?;
         transaction.commit().map_err(|source| self.failure(operation, source.into()))?;
         Ok(value)

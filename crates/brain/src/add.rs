@@ -98,8 +98,11 @@ impl AddToIndex {
         if let Some(expected) = config.dimension
             && expected != dimension
         {
-            return Err(Error::new(ErrorKind::DimensionMismatch, format!("these vectors have {dimension} numbers, but the index holds vectors of {expected}"))
-                .with_hint("embed with the model that the index was made with"));
+            return Err(Error::new(
+                ErrorKind::DimensionMismatch,
+                format!("these vectors have {dimension} numbers, but the index holds vectors of {expected}"),
+            )
+            .with_hint("embed with the model that the index was made with"));
         }
         if let Source::Rows(rows) = &source {
             items.clone_from(&rows.items);
@@ -109,7 +112,14 @@ impl AddToIndex {
             items.retain(|item| missing.contains(&item.id));
         }
         let crops = Crops::of(&config);
-        let work = Work { brain: &brain, dataset: &dataset, crops: &crops, skip_failures: self.skip_failures, batch_size: None, on_conflict: self.on_conflict };
+        let work = Work {
+            brain: &brain,
+            dataset: &dataset,
+            crops: &crops,
+            skip_failures: self.skip_failures,
+            batch_size: None,
+            on_conflict: self.on_conflict,
+        };
         let index = self.similarity.index_for(dimension).await?;
         let Filled { report, failures, .. } = fill(&work, &mut source, items, index).await?;
         self.similarity.note_size().await?;

@@ -48,7 +48,9 @@ impl Brain {
         }
         let dataset = if exists { self.datasets().get(name)? } else { self.datasets().create(name)? };
         let options = ImportOptions { total: options.total.or(samples.total()), ..options };
-        let report = dataset.import(&mut samples, options, &**self.progress())?;
+        let again =
+            "what came before it is stored; mend it and run the import again with --on-existing skip, or leave bad records out with --on-bad skip";
+        let report = dataset.import(&mut samples, options, &**self.progress()).map_err(|error| error.with_hint(again))?;
         if samples.broke_off() {
             return Err(Error::invalid(format!("{} could not be read to its end", path.display()))
                 .with_operation("import")

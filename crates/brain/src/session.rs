@@ -158,6 +158,14 @@ impl Brain {
         Ok(record)
     }
 
+    /// Drops the index of a run with all its vectors, also one that no longer opens. The record stays; whether there was an index.
+    ///
+    /// # Errors
+    /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset or run; those of the backend.
+    pub async fn cleanup_index(&self, dataset: &str, brain_key: &str) -> Result<bool> {
+        crate::similarity::drop_index(self, &self.get_brain_info(dataset, brain_key).await?).await
+    }
+
     /// Deletes a dataset with its runs' records. Its indexes stay, orphaned, unless they are dropped too: the records say which they are.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use brain_core::{
-    Error, Fetched, IndexInfo, ItemId, ItemKind, OnMissing, RemoveReport, Result, RunRecord, Scope, Selector, SimilarityBackend, SimilarityIndex,
-    View, enumerate,
+    Error, ErrorKind, Fetched, IndexInfo, ItemId, ItemKind, OnMissing, RemoveReport, Result, RunRecord, Scope, Selector, SimilarityBackend,
+    SimilarityIndex, View, enumerate,
 };
 use futures::TryStreamExt as _;
 
@@ -50,12 +50,7 @@ impl Similarity {
             config = SimilarityConfig::read(&record)?;
         }
         let index = match config.spec() {
-            Some(spec) => Some(open(&*backend, &config, &spec).await.map_err(|error| {
-                error.with_hint(format!(
-                    "the index of run {:?} is gone or changed; `brain compute-similarity {} --brain-key {} --resume` makes it again",
-                    record.key, record.dataset, record.key
-                ))
-            })?),
+            Some(spec) => Some(open(&*backend, &config, &spec).await.map_err(|error| gone(error, &record))?),
             None => None,
         };
         Ok(Self { brain, record, config, backend, index })
@@ -92,7 +87,7 @@ impl Similarity {
             let spec = self.config.spec().ok_or_else(|| Error::unexpected("a run with a dimension has no index"))?;
             let index = match self.backend.create(&spec).await {
                 // Another process added the first vectors a moment ago.
-                Err(error) if error.kind() == brain_core::ErrorKind::AlreadyExists => self.backend.open(&spec).await?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => self.backend.open(&spec).await?,
                 other => other?,
             };
             self.index = Some(index);
@@ -230,11 +225,26 @@ impl Similarity {
     }
 }
 
-pub(crate) async fn open(backend: &dyn SimilarityBackend, config: &SimilarityConfig, spec: &brain_core::IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
+pub(crate) async fn open(
+    backend: &dyn SimilarityBackend,
+    config: &SimilarityConfig,
+    spec: &brain_core::IndexSpec,
+) -> Result<Box<dyn SimilarityIndex>> {
     if !config.attached {
         return backend.open(spec).await;
     }
     backend.attach(&config.existing(Some(spec.dimension), Some(spec.metric))).await
+}
+
+/// A missing index, told with the run that misses it.
+fn gone(error: Error, record: &RunRecord) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let (dataset, key) = (&record.dataset, &record.key);
+    Error::not_found(format!("the index of run {key:?} of dataset {dataset:?} is gone: {error}"))
+        .with_hint(format!("make it again: brain compute-similarity {dataset} --brain-key {key} --resume"))
+        .with_source(error)
 }
 
 /// Drops the index of a run; whether there was one.

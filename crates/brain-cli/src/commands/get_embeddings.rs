@@ -96,7 +96,6 @@ async fn all_of(similarity: &Similarity, items: Items) -> Result<VectorBatch, Er
 struct Sink {
     vectors: NpyWriter,
     ids: Option<IdsFile>,
-    partial_vectors: PathBuf,
 }
 
 struct IdsFile {
@@ -115,7 +114,7 @@ impl Sink {
             }
             None => None,
         };
-        Ok(Self { vectors: NpyWriter::create(out, dimension)?, ids, partial_vectors: partial_of(out) })
+        Ok(Self { vectors: NpyWriter::create(out, dimension)?, ids })
     }
 
     fn write(&mut self, batch: &VectorBatch) -> Result<(), Error> {
@@ -141,9 +140,8 @@ impl Sink {
 
     /// Removes what was begun.
     fn discard(self) {
-        // The error that led here is the one to tell.
-        let _ = std::fs::remove_file(&self.partial_vectors);
         if let Some(ids) = &self.ids {
+            // The error that led here is the one to tell. The vectors' writer removes its own.
             let _ = std::fs::remove_file(&ids.partial);
         }
     }

@@ -51,7 +51,7 @@ async fn info(session: &mut Session<'_>, args: &RunArgs) -> Result<()> {
 }
 
 async fn cleanup(session: &mut Session<'_>, args: &RunArgs) -> Result<()> {
-    let dropped = load(session, args).await?.cleanup().await?;
+    let dropped = session.brain()?.cleanup_index(&args.name, &args.brain_key).await?;
     let output = &mut session.output;
     if output.is_json() {
         return Ok(output.document(&json!({ "dataset": args.name, "brain_key": args.brain_key, "dropped": dropped }))?);

@@ -74,15 +74,8 @@ impl Config {
         let figment = source::figment(sources, file.as_ref(), declared)?;
         let home = source::home(sources)?;
         let exposed = exposed(&figment, declared)?;
-        let mut config = Self {
-            figment,
-            environment: sources.environment.clone(),
-            file,
-            declared: declared.to_vec(),
-            exposed,
-            home,
-            default_backend: "",
-        };
+        let mut config =
+            Self { figment, environment: sources.environment.clone(), file, declared: declared.to_vec(), exposed, home, default_backend: "" };
         config.default_backend = config.find_default()?;
         // What is wrong is said when the program starts, not when the parameter is first used.
         for backend in config.exposed.clone() {
@@ -114,8 +107,11 @@ impl Config {
         let exposed = || self.exposed.join(", ");
         match self.declared.iter().find(|declaration| declaration.is_called(asked)) {
             Some(declaration) if self.exposed.contains(&declaration.name) => Ok(declaration.name),
-            Some(declaration) => Err(Error::config(format!("the backend {} ({origin}) is not exposed here", declaration.name))
-                .with_hint(format!("{} exposes {}", variables::BACKENDS, exposed()))),
+            Some(declaration) => Err(Error::config(format!("the backend {} ({origin}) is not exposed here", declaration.name)).with_hint(format!(
+                "{} exposes {}",
+                variables::BACKENDS,
+                exposed()
+            ))),
             None => Err(Error::config(format!("{asked:?} ({origin}) is no backend of this build")).with_hint(format!("built in: {}", exposed()))),
         }
     }

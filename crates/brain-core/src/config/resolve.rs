@@ -91,12 +91,7 @@ impl Config {
         Ok(ResolvedParameters { values })
     }
 
-    fn section(
-        &self,
-        declaration: &BackendDeclaration,
-        section: &str,
-        values: &mut BTreeMap<&'static str, (ParameterValue, String)>,
-    ) -> Result<()> {
+    fn section(&self, declaration: &BackendDeclaration, section: &str, values: &mut BTreeMap<&'static str, (ParameterValue, String)>) -> Result<()> {
         let key = format!("{BACKENDS}.{section}");
         let Some((value, origin)) = self.value(&key) else { return Ok(()) };
         let Some(dict) = value.as_dict() else {

@@ -55,9 +55,8 @@ fn arguments_beat_environment_beats_file_beats_default() {
 #[test]
 fn a_value_is_read_by_its_parameters_type() {
     let home = Home::with_file("{}");
-    let config = home
-        .load(&[("FIFTYONE_BRAIN_SIMILARITY_SERVER_PASSWORD", "007"), ("FIFTYONE_BRAIN_SIMILARITY_SERVER_TABLE_NAME", "a,b,[c]")])
-        .unwrap();
+    let config =
+        home.load(&[("FIFTYONE_BRAIN_SIMILARITY_SERVER_PASSWORD", "007"), ("FIFTYONE_BRAIN_SIMILARITY_SERVER_TABLE_NAME", "a,b,[c]")]).unwrap();
     let parameters = config.parameters("server", &[]).unwrap();
     assert!(matches!(parameters.get("password"), Some(ParameterValue::Secret(secret)) if secret.expose() == "007"));
     assert_eq!(parameters.text("table_name"), Some("a,b,[c]"));
@@ -82,7 +81,8 @@ fn what_is_wrong_is_named_with_its_place() {
     assert!(unknown.message().contains("metrik") && unknown.message().contains("c.json"), "{unknown}");
     assert!(unknown.hint().unwrap().contains("metric"));
     let variable = Home::with_file("{}").load(&[("FIFTYONE_BRAIN_SIMILARITY_LOCAL_THREADS", "many")]).unwrap_err();
-    let message = "similarity_backends.local.threads from environment variable FIFTYONE_BRAIN_SIMILARITY_LOCAL_THREADS must be a whole number, not \"many\"";
+    let message =
+        "similarity_backends.local.threads from environment variable FIFTYONE_BRAIN_SIMILARITY_LOCAL_THREADS must be a whole number, not \"many\"";
     assert_eq!(variable.message(), message);
     let file = Home::with_file(r#"{"similarity_backends": {"local": {"threads": "4"}}}"#).load(&[]).unwrap_err();
     assert!(file.message().contains("must be a whole number, not the text \"4\""), "{file}");

@@ -96,9 +96,8 @@ fn number(rest: &[char]) -> Result<(Token, usize), SyntaxError> {
         .iter()
         .take_while(|&&character| {
             // A sign belongs to the number only at its start and right after the exponent's e.
-            let part = character.is_ascii_alphanumeric()
-                || character == '.'
-                || (matches!(character, '+' | '-') && matches!(previous, ' ' | 'e' | 'E'));
+            let part =
+                character.is_ascii_alphanumeric() || character == '.' || (matches!(character, '+' | '-') && matches!(previous, ' ' | 'e' | 'E'));
             previous = character;
             part
         })

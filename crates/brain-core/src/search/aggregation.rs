@@ -68,9 +68,10 @@ impl FromStr for Aggregation {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|aggregation| aggregation.as_str() == text).ok_or_else(|| {
-            Error::invalid(format!("{text:?} is no aggregation")).with_hint("choose mean, post-mean, post-min, post-max or none")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|aggregation| aggregation.as_str() == text)
+            .ok_or_else(|| Error::invalid(format!("{text:?} is no aggregation")).with_hint("choose mean, post-mean, post-min, post-max or none"))
     }
 }
 
@@ -86,8 +87,9 @@ pub(super) fn queries(request: &SearchRequest<'_>, dimension: usize, metric: Met
         return Ok(request.queries.clone());
     }
     let mean = mean(&request.queries, dimension);
-    validate::query(&mean, dimension, metric)
-        .map_err(|error| error.with_context("query", "the mean of several vectors").with_hint("these queries cancel out: use --aggregation post-mean"))?;
+    validate::query(&mean, dimension, metric).map_err(|error| {
+        error.with_context("query", "the mean of several vectors").with_hint("these queries cancel out: use --aggregation post-mean")
+    })?;
     Ok(vec![mean])
 }
 

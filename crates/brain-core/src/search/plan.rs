@@ -120,11 +120,9 @@ impl Plan {
     /// The exact plan behind an approximate one; `None` where this one was exact already.
     pub(super) fn exact(&self) -> Option<Self> {
         match self.attempt {
-            Attempt::Ask { precision: Precision::Approximate, negate, direction } if self.exact_is_possible => Some(Self {
-                attempt: Attempt::Ask { precision: Precision::Exact, negate, direction },
-                route: self.scope_route,
-                ..self.clone()
-            }),
+            Attempt::Ask { precision: Precision::Approximate, negate, direction } if self.exact_is_possible => {
+                Some(Self { attempt: Attempt::Ask { precision: Precision::Exact, negate, direction }, route: self.scope_route, ..self.clone() })
+            }
             _ => None,
         }
     }

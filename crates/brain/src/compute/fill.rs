@@ -69,7 +69,8 @@ pub(crate) async fn fill(work: &Work<'_>, source: &mut Source, items: Vec<Item>,
         Source::None => stream::empty().boxed(),
     };
     let told: Arc<dyn Progress> = Arc::clone(progress);
-    let counted = batches.inspect_ok(move |batch| told.advance(batch.len() as u64)).try_filter(|batch| futures::future::ready(!batch.is_empty())).boxed();
+    let counted =
+        batches.inspect_ok(move |batch| told.advance(batch.len() as u64)).try_filter(|batch| futures::future::ready(!batch.is_empty())).boxed();
     let report = index.add(counted, work.on_conflict).await;
     progress.finish();
     let mut tally = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
@@ -127,7 +128,9 @@ fn embed<'a>(
         .map(move |embedded| {
             let Embedded { rows, failures } = embedded?;
             if let (false, Some(failure)) = (skip, failures.first()) {
-                return Err(Error::invalid(failure.message.clone()).with_context("filepath", &failure.filepath).with_hint("leave such images out with skip_failures, or mend the file"));
+                return Err(Error::invalid(failure.message.clone())
+                    .with_context("filepath", &failure.filepath)
+                    .with_hint("leave such images out with skip_failures, or mend the file"));
             }
             if !failures.is_empty() {
                 progress.advance(failures.len() as u64);

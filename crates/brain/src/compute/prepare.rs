@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use brain_core::{
-    DatasetStore as _, Error, ErrorKind, Item, ItemId, ItemKind, Metric, Result, RunRecord, RunState, Scope, SimilarityBackend,
-    SimilarityIndex, View, check_brain_key, validate,
+    DatasetStore as _, Error, ErrorKind, Item, ItemId, ItemKind, Metric, Result, RunRecord, RunState, Scope, SimilarityBackend, SimilarityIndex,
+    View, check_brain_key, validate,
 };
 use brain_dataset::Dataset;
 use futures::TryStreamExt as _;
@@ -111,12 +111,16 @@ impl ComputeSimilarity {
         let dimension = similarity.dimension;
         let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &all)?;
         if was.is_some() && similarity.fingerprint != was {
-            return Err(Error::new(ErrorKind::Conflict, format!("run {:?} was begun with another model", record.key)).with_hint("resume it with the same model"));
+            return Err(Error::new(ErrorKind::Conflict, format!("run {:?} was begun with another model", record.key))
+                .with_hint("resume it with the same model"));
         }
         if let (Some(had), Some(has)) = (dimension, similarity.dimension)
             && had != has
         {
-            return Err(Error::new(ErrorKind::DimensionMismatch, format!("run {:?} was begun with vectors of {had} numbers, these have {has}", record.key)));
+            return Err(Error::new(
+                ErrorKind::DimensionMismatch,
+                format!("run {:?} was begun with vectors of {had} numbers, these have {has}", record.key),
+            ));
         }
         let (items, done) = match similarity.spec() {
             Some(spec) => match backend.open(&spec).await {
@@ -136,7 +140,9 @@ impl ComputeSimilarity {
         let view = view.unwrap_or(&whole);
         if let Some(field) = &config.roi_field {
             if config.patches_field.is_some() {
-                return Err(Error::invalid("roi_field and patches_field were both given").with_hint("index patches, or average over regions: not both"));
+                return Err(
+                    Error::invalid("roi_field and patches_field were both given").with_hint("index patches, or average over regions: not both")
+                );
             }
             // The field must hold regions: resolving its patches says so if it does not.
             self.brain.datasets().resolve(&self.dataset, &View::new().to_patches(field).limit(1)).await?;
@@ -162,7 +168,20 @@ impl ComputeSimilarity {
             alpha: config.alpha.unwrap_or_default(),
         };
         let (skip_failures, batch_size) = (self.skip_failures, self.batch_size);
-        Prepared { brain: self.brain.clone(), dataset, backend, record, resumed: false, config, source, crops, skip_failures, batch_size, items, done }
+        Prepared {
+            brain: self.brain.clone(),
+            dataset,
+            backend,
+            record,
+            resumed: false,
+            config,
+            source,
+            crops,
+            skip_failures,
+            batch_size,
+            items,
+            done,
+        }
     }
 }
 
@@ -215,7 +234,10 @@ impl Prepared {
         } else {
             match self.backend.open(&spec).await {
                 Ok(index) if self.resumed => index,
-                Ok(_) => return Err(Error::new(ErrorKind::AlreadyExists, format!("the index {} already exists", spec.name)).with_hint("attach to it with --no-embeddings, or choose another index_name")),
+                Ok(_) => {
+                    return Err(Error::new(ErrorKind::AlreadyExists, format!("the index {} already exists", spec.name))
+                        .with_hint("attach to it with --no-embeddings, or choose another index_name"));
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => self.backend.create(&spec).await?,
                 Err(error) => return Err(error),
             }

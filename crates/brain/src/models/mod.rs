@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use brain_core::{Embedder, Error, ErrorKind, Result, VectorBatch};
 
+use crate::Similarity;
 use crate::compute::Failure;
 use crate::record::SimilarityConfig;
-use crate::Similarity;
 
 #[cfg(not(feature = "models"))]
 pub(crate) use disabled::{embed, embed_files, load};
@@ -62,8 +62,11 @@ pub(crate) fn of_run(similarity: &Similarity) -> Result<Arc<dyn Embedder>> {
     if let Some(was) = &config.fingerprint
         && *was != embedder.fingerprint()
     {
-        return Err(Error::new(ErrorKind::Conflict, format!("run {:?} was made with {was}, but this build has {}", record.key, embedder.fingerprint()))
-            .with_hint("make the index again with this build's model"));
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("run {:?} was made with {was}, but this build has {}", record.key, embedder.fingerprint()),
+        )
+        .with_hint("make the index again with this build's model"));
     }
     Ok(embedder)
 }

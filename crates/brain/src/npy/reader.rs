@@ -30,7 +30,8 @@ impl NpyReader {
         let header = header::read(&mut file).map_err(|why| refuse(path, &why))?;
         let size = file.get_ref().metadata().map_err(io)?.len();
         let numbers = header.rows.checked_mul(header.dimension).and_then(|count| count.checked_mul(header.kind.size()));
-        let expected = numbers.and_then(|bytes| header.offset.checked_add(bytes as u64)).ok_or_else(|| refuse(path, "its shape is beyond any file"))?;
+        let expected =
+            numbers.and_then(|bytes| header.offset.checked_add(bytes as u64)).ok_or_else(|| refuse(path, "its shape is beyond any file"))?;
         if size < expected {
             let whole = (size - header.offset) as usize / (header.kind.size() * header.dimension.max(1));
             let why = format!("it is cut off: its head says {} rows of {}, but it holds {whole}", header.rows, header.dimension);

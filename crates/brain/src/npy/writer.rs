@@ -63,6 +63,13 @@ impl NpyWriter {
     }
 }
 
+impl Drop for NpyWriter {
+    fn drop(&mut self) {
+        // Gone already when the file was finished; what is left is half a file that nobody asked for.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::NpyReader;
@@ -79,6 +86,8 @@ mod tests {
         assert!(writer.write_rows(&[5.0]).is_err());
         assert!(!path.exists());
         assert_eq!(writer.finish().unwrap(), 3);
+        drop(NpyWriter::create(&folder.path().join("left.npy"), 2).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let mut reader = NpyReader::open(&path).unwrap();
         assert_eq!((reader.rows(), reader.dimension(), reader.is_vector()), (3, 2, false));
         assert_eq!(reader.read_rows(2).unwrap(), [1.0, 2.0, 3.0, 4.0]);
@@ -99,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_three_types_and_one_vector() {
-        let (_folder, path) = file("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", &[0.5_f64.to_le_bytes(), 2.0_f64.to_le_bytes()].concat());
+        let (_folder, path) =
+            file("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", &[0.5_f64.to_le_bytes(), 2.0_f64.to_le_bytes()].concat());
         let reader = NpyReader::open(&path).unwrap();
         assert!(reader.is_vector());
         assert_eq!(reader.read_vectors().unwrap(), [[0.5, 2.0]]);
