@@ -32,7 +32,7 @@ impl Query {
         let mut query = Self { metric, vector: vector.to_vec(), square: 0.0, signs: Vec::new(), ones: 0.0 };
         match metric {
             Metric::Cosine => {
-                // −⟨x,x⟩ by the very code that the rows go through. Out of range, it is an infinity or tiny, and every row goes by the reference.
+                // −⟨x,x⟩ by the very code that the rows go through. Out of range, it is the largest number or tiny, and every row goes by the reference.
                 let mut square = [0.0];
                 sweep(&Self { metric: Metric::DotProduct, ..query.clone() }, vector, &mut square);
                 query.square = -square[0];
@@ -121,7 +121,8 @@ impl Query {
     #[inline(always)]
     fn cosine<M: Arithmetic>(&self, row: &[f32]) -> f32 {
         let [dot, square] = fold(row, &self.vector, |[dot, square], x, y| [M::multiply_add(x, y, dot), M::multiply_add(x, x, square)]);
-        let in_range = UNDERFLOW..f32::INFINITY;
+        // The query's own square saturates at the largest number, which is therefore out of range.
+        let in_range = UNDERFLOW..f32::MAX;
         if !in_range.contains(&square) || !in_range.contains(&self.square) || !dot.is_finite() {
             return self.by_reference(row);
         }
@@ -262,6 +263,7 @@ mod tests {
         assert_eq!(Query::new(Metric::DotProduct, &a).distance(&a), f32::MIN);
         assert_eq!(Query::new(Metric::L1, &a).distance(&b), f32::MAX);
         assert_eq!(Query::new(Metric::Cosine, &a).distance(&b), 2.0);
+        assert_eq!(Query::new(Metric::Cosine, &[-1e18, 1e38]).distance(&[-7e18, 0.0]), 1.0);
         assert_eq!(Query::new(Metric::Euclidean, &[1e-30; 3]).distance(&[0.0; 3]), 3.0_f32.sqrt() * 1e-30);
     }
 

@@ -1,6 +1,6 @@
 //! The backends of this build: the one place where they are registered.
 //!
-//! A new backend adds a feature, a line to [`declared`] and a line to [`built_in`].
+//! A new backend adds a feature, a line to [`declared`] and a line to `make`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,14 +26,18 @@ pub fn declared() -> Vec<BackendDeclaration> {
 pub(crate) fn built_in(config: &Config, database: &Database) -> Result<Backends> {
     let mut by_name: BTreeMap<&'static str, Arc<dyn SimilarityBackend>> = BTreeMap::new();
     for &name in config.exposed() {
-        let backend: Arc<dyn SimilarityBackend> = match name {
-            #[cfg(feature = "local")]
-            "local" => Arc::new(brain_local::LocalBackend::new(database.clone())?),
-            other => return Err(brain_core::Error::unexpected(format!("the backend {other} is declared but not registered"))),
-        };
-        by_name.insert(name, backend);
+        by_name.insert(name, make(name, database)?);
     }
     Ok(Backends { by_name })
+}
+
+#[cfg_attr(not(feature = "local"), expect(unused_variables, reason = "only the embedded index keeps its manifest in the home's database"))]
+fn make(name: &str, database: &Database) -> Result<Arc<dyn SimilarityBackend>> {
+    match name {
+        #[cfg(feature = "local")]
+        "local" => Ok(Arc::new(brain_local::LocalBackend::new(database.clone())?)),
+        other => Err(brain_core::Error::unexpected(format!("the backend {other} is declared but not registered"))),
+    }
 }
 
 impl Backends {
