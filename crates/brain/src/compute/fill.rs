@@ -130,7 +130,7 @@ fn embed<'a>(
             if let (false, Some(failure)) = (skip, failures.first()) {
                 return Err(Error::invalid(failure.message.clone())
                     .with_context("filepath", &failure.filepath)
-                    .with_hint("leave such images out with skip_failures, or mend the file"));
+                    .with_hint("mend the file, or let such images be left out and listed, which is the default (skip_failures)"));
             }
             if !failures.is_empty() {
                 progress.advance(failures.len() as u64);

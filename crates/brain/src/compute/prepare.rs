@@ -219,8 +219,9 @@ impl Prepared {
                 self.record.error = Some(error.message().to_owned());
                 // The work's own error is the one to tell, whatever becomes of this note.
                 let _ = self.brain.runs().update(&self.record).await;
+                // A context and not a hint: what went wrong has a remedy of its own, which comes before going on.
                 let (dataset, key) = (&self.record.dataset, &self.record.key);
-                Err(error.with_hint(format!("mend it and go on: brain compute-similarity {dataset} --brain-key {key} --resume")))
+                Err(error.with_context("then go on with", format!("brain compute-similarity {dataset} --brain-key {key} --resume")))
             }
         }
     }

@@ -51,7 +51,8 @@ async fn delete(session: &mut Session<'_>, brain: &Brain, args: &DeleteArgs) -> 
         let orphaned = if args.with_indexes { &[][..] } else { &runs[..] };
         return Ok(output.document(&json!({ "deleted": args.name, "runs": runs, "orphaned": orphaned }))?);
     }
-    output.line(format_args!("dataset {} is deleted, with the records of {}", args.name, counted(runs.len() as u64, "run", "runs")))?;
+    let what = if args.with_indexes { "records and indexes" } else { "records" };
+    output.line(format_args!("dataset {} is deleted, with the {what} of {}", args.name, counted(runs.len() as u64, "run", "runs")))?;
     if args.with_indexes || runs.is_empty() {
         return Ok(());
     }
