@@ -9,7 +9,6 @@
 mod answer;
 mod args;
 mod commands;
-mod date;
 mod failed_items;
 mod failure;
 mod ids;

@@ -17,6 +17,16 @@ pub enum ItemKind {
     Patches,
 }
 
+impl ItemKind {
+    /// What several such items are called.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Samples => "samples",
+            Self::Patches => "patches",
+        }
+    }
+}
+
 /// The owner of one vector: a sample, or a patch (label id plus its sample id).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Item {

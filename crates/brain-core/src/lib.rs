@@ -42,6 +42,7 @@ mod query;
 mod run;
 mod sample;
 pub mod search;
+pub mod timestamp;
 pub mod validate;
 mod view;
 

@@ -48,7 +48,7 @@ fn unknown_ids(index: &dyn SimilarityIndex, selector: &Selector<'_>, missing: &[
 }
 
 /// Names the first few of a list of ids, and says how many more there are.
-pub fn enumerate(ids: &[ItemId]) -> String {
+pub fn enumerate(ids: &[impl std::fmt::Display]) -> String {
     const SHOWN: usize = 5;
     let mut text = ids.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if ids.len() > SHOWN {

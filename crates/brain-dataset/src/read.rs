@@ -1,6 +1,6 @@
 //! Samples, read whole or in part.
 
-use brain_core::{Error, FieldValue, ItemId, ItemKind, Labels, Result, Sample, View};
+use brain_core::{Error, FieldValue, ItemId, ItemKind, Labels, Result, Sample, View, enumerate};
 use brain_store::StoreFailure;
 use rusqlite::{Connection, params_from_iter};
 
@@ -13,9 +13,6 @@ use crate::layout::{column, is_label_of};
 use crate::rows::Rows;
 use crate::schema::Schema;
 use crate::view::{LabelFilter, left_labels};
-
-/// How many unknown ids an error names.
-const NAMED: usize = 5;
 
 /// Which fields of samples are read. What is not asked for is not read from disk: leave vectors out where they are not needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,10 +102,7 @@ impl Dataset {
 
 /// The error of ids that a dataset does not have.
 pub(crate) fn unknown_ids(what: &str, dataset: &str, unknown: &[&ItemId]) -> Error {
-    let named: Vec<String> = unknown.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = unknown.len().saturating_sub(NAMED);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Error::not_found(format!("dataset {dataset:?} has no {what} {}{rest}", named.join(", ")))
+    Error::not_found(format!("dataset {dataset:?} has no {what} {}", enumerate(unknown)))
         .with_hint("check the ids; `brain dataset samples` lists them")
 }
 

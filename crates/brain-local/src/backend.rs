@@ -169,20 +169,13 @@ fn check_same(found: &IndexSpec, dimension: Option<usize>, metric: Option<Metric
         differences.push(format!("ranks by {}, not {expected}", found.metric));
     }
     if items != found.items {
-        differences.push(format!("holds {}, not {}", kind(found.items), kind(items)));
+        differences.push(format!("holds {}, not {}", found.items.plural(), items.plural()));
     }
     if differences.is_empty() {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Conflict, format!("the local index {:?} {}", found.name, differences.join(", and ")))
         .with_hint("ask for what the index has, or choose another index"))
-}
-
-fn kind(items: ItemKind) -> &'static str {
-    match items {
-        ItemKind::Samples => "samples",
-        ItemKind::Patches => "patches",
-    }
 }
 
 /// Refuses parameters that this backend does not know, or cannot serve yet.

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use brain_core::{AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, validate};
+use brain_core::{AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, enumerate, validate};
 
 use crate::append::Appender;
 use crate::format::FileKind;
@@ -14,9 +14,6 @@ use crate::lock::WriterLock;
 use crate::manifest::Manifest;
 use crate::select::{rows_of_items, rows_of_samples};
 use crate::snapshot::Snapshot;
-
-/// How many ids an error names.
-const NAMED: usize = 5;
 
 /// Adds a batch, whole or not at all.
 ///
@@ -110,9 +107,7 @@ fn taken(id: &ItemId, count: usize) -> Error {
 }
 
 fn not_there(name: &str, missing: &[ItemId]) -> Error {
-    let named: Vec<String> = missing.iter().take(NAMED).map(ItemId::to_string).collect();
-    let more = if missing.len() > NAMED { format!(" and {} more", missing.len() - NAMED) } else { String::new() };
-    Error::not_found(format!("the local index {name:?} does not hold {}{more}", named.join(", ")))
+    Error::not_found(format!("the local index {name:?} does not hold {}", enumerate(missing)))
         .with_hint("nothing was removed; leave these ids out, or choose to ignore what is missing")
 }
 

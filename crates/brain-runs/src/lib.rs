@@ -11,7 +11,7 @@
 //! let runs = SqliteRuns::new(brain_store::Database::open(folder.path())?)?;
 //! let run = RunRecord {
 //!     dataset: "birds".into(), key: "img_sim".into(), run_type: "similarity".into(), method: "local".into(),
-//!     version: "0.1.0".into(), timestamp: brain_runs::now(), state: RunState::Registered,
+//!     version: "0.1.0".into(), timestamp: brain_core::timestamp::now(), state: RunState::Registered,
 //!     config: Default::default(), view: None, counts: Default::default(), error: None,
 //! };
 //! runs.insert(&run).await?;
@@ -23,8 +23,6 @@
 
 #![forbid(unsafe_code)]
 
-mod clock;
 mod sqlite;
 
-pub use clock::now;
 pub use sqlite::SqliteRuns;

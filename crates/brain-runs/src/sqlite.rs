@@ -151,7 +151,7 @@ mod tests {
             run_type: "similarity".to_owned(),
             method: "local".to_owned(),
             version: "0".to_owned(),
-            timestamp: crate::now(),
+            timestamp: brain_core::timestamp::now(),
             state: RunState::Registered,
             config: config.as_object().cloned().unwrap(),
             view: None,

@@ -35,7 +35,7 @@ impl Brain {
                 run_type: run.kind,
                 method: run.method,
                 version: run.version.unwrap_or_default(),
-                timestamp: run.timestamp.unwrap_or_else(brain_runs::now),
+                timestamp: run.timestamp.unwrap_or_else(brain_core::timestamp::now),
                 state: RunState::Complete,
                 config: run.config,
                 view: None,

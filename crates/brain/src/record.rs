@@ -118,7 +118,7 @@ impl SimilarityConfig {
             run_type: SIMILARITY.to_owned(),
             method: method.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            timestamp: brain_runs::now(),
+            timestamp: brain_core::timestamp::now(),
             state: RunState::Registered,
             config: self.to_map(),
             view,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brain_core::{DatasetStore as _, Error, Item, ItemId, ItemKind, ItemSet, Result, Scope, View};
+use brain_core::{DatasetStore as _, Error, Item, ItemId, ItemSet, Result, Scope, View};
 
 use crate::Brain;
 
@@ -54,12 +54,4 @@ pub(crate) async fn resolve(brain: &Brain, dataset: &str, patches_field: Option<
 /// The items that a run of this view embeds: the view's samples, or the patches they show.
 pub(crate) async fn items(brain: &Brain, dataset: &str, patches_field: Option<&str>, view: &View) -> Result<Vec<Item>> {
     Ok(resolve(brain, dataset, patches_field, view).await?.items)
-}
-
-/// What the items of such a run are called, in the plural.
-pub(crate) fn noun(kind: ItemKind) -> &'static str {
-    match kind {
-        ItemKind::Samples => "samples",
-        ItemKind::Patches => "patches",
-    }
 }

@@ -45,7 +45,6 @@ mod image_dir;
 mod jsonl;
 mod samples;
 mod staging;
-mod timestamp;
 mod walk;
 
 use std::path::Path;

@@ -9,9 +9,9 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::Source;
+use crate::Brain;
 use crate::models::{self, Crops, Embedded};
 use crate::vectors::{CHUNK, vectors_of};
-use crate::{Brain, scope};
 
 /// What could not be embedded, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,7 +55,7 @@ pub(crate) async fn fill(work: &Work<'_>, source: &mut Source, items: Vec<Item>,
     let total = items.len() as u64;
     let tally = Arc::new(Mutex::new(Tally::default()));
     let what = match source {
-        Source::Embed { .. } => format!("embedding {}", scope::noun(index.spec().items)),
+        Source::Embed { .. } => format!("embedding {}", index.spec().items.plural()),
         _ => "indexing".to_owned(),
     };
     progress.start(&what, Some(total));

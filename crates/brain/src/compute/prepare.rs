@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use brain_core::{
     DatasetStore as _, Error, ErrorKind, Item, ItemId, ItemKind, Metric, Result, RunRecord, RunState, Scope, SimilarityBackend, SimilarityIndex,
-    View, check_brain_key, validate,
+    View, check_brain_key,
 };
 use brain_dataset::Dataset;
 use futures::TryStreamExt as _;
@@ -161,12 +161,7 @@ impl ComputeSimilarity {
         items: Vec<Item>,
         done: u64,
     ) -> Prepared {
-        let crops = Crops {
-            patches_field: config.patches_field.clone(),
-            roi_field: config.roi_field.clone(),
-            force_square: config.force_square,
-            alpha: config.alpha.unwrap_or_default(),
-        };
+        let crops = Crops::of(&config);
         let (skip_failures, batch_size) = (self.skip_failures, self.batch_size);
         Prepared {
             brain: self.brain.clone(),
@@ -338,14 +333,9 @@ pub(super) fn items_of(ids: &[ItemId], items: &[Item], kind: ItemKind) -> Result
     let by_id: std::collections::HashMap<&ItemId, &Item> = items.iter().map(|item| (&item.id, item)).collect();
     let unknown: Vec<ItemId> = ids.iter().filter(|id| !by_id.contains_key(id)).cloned().collect();
     if !unknown.is_empty() {
-        let noun = scope::noun(kind);
+        let noun = kind.plural();
         return Err(Error::not_found(format!("there are no {noun} with id {}", brain_core::enumerate(&unknown)))
             .with_hint(format!("ids of {noun} are wanted here; `brain dataset samples NAME --json` lists them")));
     }
     Ok(ids.iter().filter_map(|id| by_id.get(id).map(|item| (*item).clone())).collect())
-}
-
-/// Refuses vectors that could not be ranked, before anything is written.
-pub(super) fn check_rows(batch: &brain_core::VectorBatch, metric: Metric) -> Result<()> {
-    validate::batch(batch, batch.dimension(), metric)
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use brain_core::{Embedder, Error, ErrorKind, Item, Metric, Result, VectorBatch};
+use brain_core::{Embedder, Error, ErrorKind, Item, Metric, Result, VectorBatch, validate};
 use brain_dataset::Dataset;
 
 use super::Embeddings;
-use super::prepare::{check_rows, ids_of_file, items_of, no_duplicates};
+use super::prepare::{ids_of_file, items_of, no_duplicates};
 use crate::npy::NpyReader;
 use crate::record::SimilarityConfig;
-use crate::{Brain, models, scope, vectors};
+use crate::{Brain, models, vectors};
 
 /// How many numbers of a matrix are held at once.
 const NUMBERS: usize = 1 << 20;
@@ -97,7 +97,7 @@ impl Source {
                 Ok(Self::embed(models::load(model)?, config, Some(name.to_owned())))
             }
             (None, None) => {
-                let noun = scope::noun(config.items());
+                let noun = config.items().plural();
                 Err(Error::not_found(format!("no {noun} of dataset {:?} have a vector in {name:?}", dataset.name()))
                     .with_hint("`brain dataset info NAME` lists the fields; name a --model to fill the field with its embeddings"))
             }
@@ -158,7 +158,7 @@ impl Rows {
         let progress = brain.progress();
         progress.start("checking vectors", Some(self.items.len() as u64));
         while let Some(batch) = self.next()? {
-            check_rows(&batch, metric)?;
+            validate::batch(&batch, batch.dimension(), metric)?;
             progress.advance(batch.len() as u64);
         }
         progress.finish();
@@ -172,7 +172,7 @@ impl Rows {
 
 /// The items of a matrix's rows: those of the ids, or all in order.
 fn owners(ids: Option<&[brain_core::ItemId]>, place: &str, rows: usize, items: &[Item], config: &SimilarityConfig) -> Result<Vec<Item>> {
-    let noun = scope::noun(config.items());
+    let noun = config.items().plural();
     match ids {
         Some(ids) if ids.len() != rows => {
             Err(Error::invalid(format!("there are {rows} rows of vectors, but {} ids in {place}", ids.len())).with_hint("give one id a row"))

@@ -2,11 +2,11 @@
 
 use brain::Brain;
 use brain::core::RunFilter;
+use brain::core::timestamp::rfc3339_seconds;
 use brain::dataset::{DatasetInfo, FieldInfo};
 use serde_json::{Value, json};
 
 use crate::commands::runs;
-use crate::date::rfc_3339;
 use crate::failure::Result;
 use crate::plural;
 use crate::session::Session;
@@ -25,7 +25,7 @@ pub(super) async fn run(session: &mut Session<'_>, brain: &Brain, name: &str) ->
         return Ok(output.document(&document)?);
     }
     output.heading(&info.name)?;
-    output.line(format_args!("{}, made {}", plural::counted(info.samples, "sample", "samples"), rfc_3339(info.created_at)))?;
+    output.line(format_args!("{}, made {}", plural::counted(info.samples, "sample", "samples"), rfc3339_seconds(info.created_at)))?;
     if !info.tags.is_empty() {
         output.line(format_args!("tags: {}", counted(info.tags.iter().map(|(tag, count)| (tag.as_str(), *count)))))?;
     }
@@ -69,7 +69,7 @@ fn document(info: &DatasetInfo) -> Value {
         })
     };
     json!({
-        "name": info.name, "samples": info.samples, "created_at": rfc_3339(info.created_at),
+        "name": info.name, "samples": info.samples, "created_at": rfc3339_seconds(info.created_at),
         "tags": info.tags, "fields": info.fields.iter().map(field).collect::<Vec<_>>(),
     })
 }

@@ -4,12 +4,12 @@ mod import;
 mod info;
 mod samples;
 
+use brain::core::timestamp::rfc3339_seconds;
 use brain::{Brain, WithIndex};
 use serde_json::json;
 
 use crate::args::{DatasetCommand, DeleteArgs, ExportArgs};
 use crate::commands::runs::index_of;
-use crate::date::rfc_3339;
 use crate::failure::Result;
 use crate::plural::counted;
 use crate::session::Session;
@@ -30,7 +30,7 @@ pub(super) async fn run(session: &mut Session<'_>, command: &DatasetCommand) -> 
 fn list(session: &mut Session<'_>, brain: &Brain) -> Result<()> {
     let datasets = brain.datasets().list()?;
     if session.output.is_json() {
-        let document = |dataset: &brain::dataset::DatasetSummary| json!({ "name": dataset.name, "samples": dataset.samples, "created_at": rfc_3339(dataset.created_at) });
+        let document = |dataset: &brain::dataset::DatasetSummary| json!({ "name": dataset.name, "samples": dataset.samples, "created_at": rfc3339_seconds(dataset.created_at) });
         return Ok(session.output.document(&datasets.iter().map(document).collect::<Vec<_>>())?);
     }
     if datasets.is_empty() {
@@ -38,7 +38,7 @@ fn list(session: &mut Session<'_>, brain: &Brain) -> Result<()> {
     }
     let mut table = Table::new().text("dataset").number("samples").text("made");
     for dataset in datasets {
-        table.row([dataset.name, dataset.samples.to_string(), rfc_3339(dataset.created_at)]);
+        table.row([dataset.name, dataset.samples.to_string(), rfc3339_seconds(dataset.created_at)]);
     }
     Ok(session.output.table(&table)?)
 }

@@ -1,9 +1,7 @@
 //! The schema of an export: what FiftyOne must know of each field to load its samples.
 
-use brain_core::{FieldValue, LabelClass};
+use brain_core::{FieldValue, LabelClass, timestamp};
 use serde_json::{Map, Value, json};
-
-use super::super::timestamp;
 
 /// What a field holds, as far as it has been seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

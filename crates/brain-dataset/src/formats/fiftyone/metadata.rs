@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use brain_core::{Error, Result};
+use brain_core::{Error, Result, timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use super::super::timestamp;
 
 /// The name of the dataset's document inside an export.
 pub(super) const METADATA: &str = "metadata.json";

@@ -4,13 +4,12 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use brain_core::{Error, ErrorKind, ItemId, Result, Sample};
+use brain_core::{Error, ErrorKind, ItemId, Result, Sample, timestamp};
 use serde_json::{Map, Value, json};
 
 use super::super::document::{ExportedSample, PRIVATE_FIELDS, Stamp};
 use super::super::samples::unwritable;
 use super::super::staging::StagedFolder;
-use super::super::timestamp;
 use super::fields::Fields;
 use super::media::{Library, Media};
 use super::metadata::{METADATA, SAMPLES};
