@@ -36,10 +36,12 @@ mod lanes;
 #[expect(unsafe_code, reason = "mapping a file, and seeing its bytes as numbers")]
 mod mapped;
 mod metric;
+mod queries;
 mod query;
 mod top_k;
 
 pub use mapped::MappedFile;
 pub use metric::{Metric, UnknownMetric};
+pub use queries::Queries;
 pub use query::Query;
 pub use top_k::{Neighbor, TopK};
