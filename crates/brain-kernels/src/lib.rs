@@ -5,6 +5,8 @@
 //!
 //! - [`Metric`] says what a distance is, and [`Metric::reference`] defines it in plain `f64` arithmetic.
 //! - [`Query`] is one query made ready, to be compared with many rows at the speed of memory.
+//! - [`Queries`] are several, compared as a matrix product is computed.
+//! - [`Coding`] puts rows into a quarter of their bytes or fewer, from which distances are known to within bounds.
 //! - [`TopK`] keeps the best `k` of the rows it is offered.
 //! - [`MappedFile`] is the published part of an append-only file, as bytes or as numbers.
 //!
@@ -13,7 +15,7 @@
 //! let rows = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]; // three rows of two numbers
 //! let query = Query::new(Metric::Euclidean, &[0.9, 0.1]);
 //! let mut distances = [0.0; 3];
-//! query.distances(&rows, &mut distances);
+//! query.distances(&rows[..], &mut distances);
 //!
 //! let by_row = |a: u32, b: u32| a.cmp(&b); // how ties are broken
 //! let mut best = TopK::nearest(2);
@@ -29,19 +31,26 @@
 
 #![deny(unsafe_code)]
 
+mod codes;
+mod compare;
 // Allowed, not expected: on processors other than x86-64 there is none.
 #[allow(unsafe_code, reason = "instructions that only some processors have, behind a check that this one has them")]
 mod instructions;
-mod lanes;
 #[expect(unsafe_code, reason = "mapping a file, and seeing its bytes as numbers")]
 mod mapped;
 mod metric;
+mod prepared;
 mod queries;
 mod query;
+mod rows;
+mod tile;
 mod top_k;
 
+pub use codes::{CodedQuery, Coding};
+pub use half::f16;
 pub use mapped::MappedFile;
 pub use metric::{Metric, UnknownMetric};
 pub use queries::Queries;
 pub use query::Query;
+pub use rows::Rows;
 pub use top_k::{Neighbor, TopK};

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
+use half::f16;
 use memmap2::{Mmap, MmapOptions};
 
 /// The first bytes of a file, mapped for reading.
@@ -56,6 +57,13 @@ impl MappedFile {
     pub fn as_f32s(&self) -> Option<&[f32]> {
         // SAFETY: every pattern of four bytes is an f32, and `align_to` checks the alignment.
         let (before, numbers, after) = unsafe { self.align_to::<f32>() };
+        (before.is_empty() && after.is_empty()).then_some(numbers)
+    }
+
+    /// The bytes as half-precision numbers of the machine's own byte order; `None` where they are no whole count of them.
+    pub fn as_f16s(&self) -> Option<&[f16]> {
+        // SAFETY: every pattern of two bytes is an f16, and `align_to` checks the alignment.
+        let (before, numbers, after) = unsafe { self.align_to::<f16>() };
         (before.is_empty() && after.is_empty()).then_some(numbers)
     }
 
