@@ -1,5 +1,7 @@
 //! What every vector must be before anything is written or asked, the same for every backend.
 
+use brain_kernels::f16;
+
 use crate::{Error, ErrorKind, ItemId, Metric, Result, VectorBatch};
 
 /// The error of a vector of `found` numbers where the index holds `expected`.
@@ -23,6 +25,24 @@ pub fn batch(batch: &VectorBatch, dimension: usize, metric: Metric) -> Result<()
         vector_of(&item.id, vector, metric)?;
     }
     unique(batch)
+}
+
+/// Refuses a batch in which any vector could not be stored in half precision; the error names the item.
+///
+/// # Errors
+/// [`InvalidInput`](ErrorKind::InvalidInput) for a number beyond ±65,504, and under cosine for a vector that is rounded to zero.
+pub fn half_precision(batch: &VectorBatch, metric: Metric) -> Result<()> {
+    for (item, vector) in batch.rows() {
+        if let Some(at) = vector.iter().position(|&x| !f16::from_f32(x).is_finite()) {
+            return Err(Error::invalid(format!("the vector of {} has {} at position {at}, and half precision ends at 65504", item.id, vector[at]))
+                .with_hint("scale the vectors down, or make the index with numbers of single precision"));
+        }
+        if metric == Metric::Cosine && vector.iter().all(|&x| f16::from_f32(x).to_f32() == 0.0) {
+            return Err(Error::invalid(format!("the vector of {} is so small that half precision rounds it to zero", item.id))
+                .with_hint("scale the vectors up, or make the index with numbers of single precision"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a query vector that could not be compared under `metric`.
@@ -77,6 +97,15 @@ mod tests {
 
     fn one(id: &str, vector: &[f32]) -> VectorBatch {
         VectorBatch::new(vec![Item::sample(id.into())], vector.len(), vector.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn half_precision_has_an_end() {
+        let refused = |vector: &[f32], metric| half_precision(&one("a", vector), metric).unwrap_err().message().to_owned();
+        assert_eq!(refused(&[1.0, -7e4], Metric::L1), "the vector of a has -70000 at position 1, and half precision ends at 65504");
+        assert!(refused(&[1e-9, 0.0], Metric::Cosine).contains("rounds it to zero"));
+        half_precision(&one("a", &[65_504.0, 1e-9]), Metric::Cosine).unwrap();
+        half_precision(&one("a", &[1e-9]), Metric::Euclidean).unwrap();
     }
 
     #[test]

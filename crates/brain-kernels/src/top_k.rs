@@ -75,6 +75,20 @@ impl TopK {
         self
     }
 
+    /// What the next row must not be worse than to be held: a distance, negated where the farthest are kept; [`f32::INFINITY`] until enough rows are
+    /// held. The `k`-th best may be better still: see [`tighten`](Self::tighten).
+    #[inline]
+    pub fn bound(&self) -> f32 {
+        self.bound
+    }
+
+    /// Makes [`bound`](Self::bound) the distance of the `k`-th best row, if there are so many.
+    pub fn tighten(&mut self, tie: impl Fn(u32, u32) -> Ordering) {
+        if self.held.len() >= self.k {
+            self.select(tie);
+        }
+    }
+
     /// The best rows in order: at most `k`, the best first.
     pub fn into_sorted(mut self, tie: impl Fn(u32, u32) -> Ordering) -> Vec<Neighbor> {
         if self.held.len() > self.k {
@@ -157,6 +171,12 @@ mod tests {
                     best
                 })
                 .fold(start(), |all, part| all.merge(part, tie));
+            let mut tightened = merged.clone();
+            tightened.tighten(tie);
+            let last = by_sorting(&distances, farthest, k).get(k.wrapping_sub(1)).map(|&row| distances[row as usize]);
+            if let Some(last) = last {
+                prop_assert_eq!(tightened.bound(), if farthest { -last } else { last });
+            }
             let rows: Vec<u32> = merged.into_sorted(tie).iter().map(|found| found.row).collect();
             prop_assert_eq!(rows, by_sorting(&distances, farthest, k));
         }

@@ -5,11 +5,16 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use brain_core::{Error, Item, Result};
+use brain_kernels::{Coding, f16};
 use crc32fast::Hasher;
+use rayon::prelude::*;
 
-use crate::format::{FileKind, OWNER_BYTES, encode_owner};
+use crate::format::{FileKind, VectorType, encode_owner};
 use crate::manifest::{BlockChecksums, Manifest, SegmentRecord};
 use crate::segment::REMEDY;
+
+/// Each core codes so many rows at a time: enough to be worth waking it up, few enough that a block is shared between several.
+const CODED_AT_ONCE: usize = 64;
 
 /// Appends rows behind those of a manifest, and keeps the manifest's records of them. Nothing of it counts until [`finish`](Self::finish) has made it
 /// durable and the manifest is published.
@@ -24,17 +29,21 @@ pub(crate) struct Appender<'a> {
 /// The files of the segment that grows, and the block that has not been written yet.
 struct SegmentFiles {
     rows: AppendFile,
+    /// Where the segment keeps codes.
+    codes: Option<(Coding, AppendFile)>,
     owners: AppendFile,
     /// Opened with the first free text id.
     names: Option<AppendFile>,
     record: SegmentRecord,
+    vector_type: VectorType,
     pending: Pending,
 }
 
 #[derive(Default)]
 struct Pending {
     count: u32,
-    vectors: Vec<u8>,
+    /// As they will be read: those of half precision are rounded already.
+    numbers: Vec<f32>,
     owners: Vec<u8>,
     names: Vec<u8>,
 }
@@ -81,6 +90,7 @@ impl<'a> Appender<'a> {
     fn close(&mut self, mut files: SegmentFiles) -> Result<()> {
         self.made_files |= files.flush(self.folder, self.manifest.layout.block_rows)?;
         files.rows.sync()?;
+        files.codes.as_mut().map_or(Ok(()), |(_, codes)| codes.sync())?;
         files.owners.sync()?;
         files.names.as_mut().map_or(Ok(()), AppendFile::sync)?;
         self.manifest.segments.push(files.record);
@@ -99,18 +109,19 @@ impl<'a> Appender<'a> {
             let file = self.manifest.next_file;
             self.manifest.next_file += 1;
             self.made_files = true;
-            SegmentRecord { file, rows: 0, checksums: Vec::new(), names_bytes: 0, names_checksum: 0 }
+            let codes = self.manifest.coding().filter(|_| self.manifest.layout.coded).map(|_| file);
+            SegmentRecord { file, rows: 0, codes, checksums: Vec::new(), names_bytes: 0, names_checksum: 0 }
         });
-        let rows = u64::from(record.rows);
-        let stride = (self.manifest.spec.dimension * size_of::<f32>()) as u64;
-        let file = |kind: FileKind, length| AppendFile::open(self.folder.join(kind.name(record.file)), length);
-        Ok(SegmentFiles {
-            rows: file(FileKind::Rows, rows * stride)?,
-            owners: file(FileKind::Owners, rows * OWNER_BYTES as u64)?,
-            names: None,
-            record,
-            pending: Pending::default(),
-        })
+        let published = |kind| self.manifest.segment_bytes(kind, &record).unwrap_or_default();
+        let file = |kind: FileKind| AppendFile::open(self.folder.join(kind.name(record.file)), published(kind));
+        let (rows, owners) = (file(FileKind::Rows)?, file(FileKind::Owners)?);
+        // Codes that are missing or cut short are given up: they are written again when the writer tidies up.
+        let codes = record.codes.zip(self.manifest.coding()).and_then(|(number, coding)| {
+            let codes = AppendFile::open(self.folder.join(FileKind::Codes.name(number)), published(FileKind::Codes));
+            codes.ok().map(|codes| (coding, codes))
+        });
+        let record = SegmentRecord { codes: record.codes.filter(|_| codes.is_some()), ..record };
+        Ok(SegmentFiles { rows, codes, owners, names: None, record, vector_type: VectorType::of(&self.manifest.spec), pending: Pending::default() })
     }
 }
 
@@ -122,14 +133,17 @@ impl SegmentFiles {
     fn push(&mut self, item: &Item, vector: &[f32]) {
         let pending = &mut self.pending;
         pending.count += 1;
-        pending.vectors.extend(vector.iter().flat_map(|x| x.to_le_bytes()));
+        match self.vector_type {
+            VectorType::F32 => pending.numbers.extend_from_slice(vector),
+            VectorType::F16 => pending.numbers.extend(vector.iter().map(|&x| f16::from_f32(x).to_f32())),
+        }
         let owner = encode_owner(item, &mut pending.names, self.record.names_bytes);
         pending.owners.extend_from_slice(&owner);
     }
 
     /// Writes the pending rows, which all belong to the last block; whether a file of names was made.
     fn flush(&mut self, folder: &Path, block_rows: u32) -> Result<bool> {
-        let Self { rows, owners, names, record, pending } = self;
+        let Self { rows, codes, owners, names, record, vector_type, pending } = self;
         if pending.count == 0 {
             return Ok(false);
         }
@@ -137,12 +151,21 @@ impl SegmentFiles {
             record.checksums.push(BlockChecksums::default());
         }
         let in_block = u64::from(record.rows % block_rows);
-        let row_bytes = pending.vectors.len() as u64 / u64::from(pending.count);
+        let vectors: Vec<u8> = match vector_type {
+            VectorType::F32 => pending.numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            VectorType::F16 => pending.numbers.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
+        };
+        let records = codes.as_ref().map(|(coding, _)| encoded(*coding, &pending.numbers, pending.count as usize)).unwrap_or_default();
         if let Some(block) = record.checksums.last_mut() {
-            block.vectors = extended(block.vectors, in_block * row_bytes, &pending.vectors);
-            block.owners = extended(block.owners, in_block * OWNER_BYTES as u64, &pending.owners);
+            let extend = |checksum, bytes: &[u8]| extended(checksum, in_block * (bytes.len() as u64 / u64::from(pending.count)), bytes);
+            block.vectors = extend(block.vectors, &vectors);
+            block.owners = extend(block.owners, &pending.owners);
+            block.codes = extend(block.codes, &records);
         }
-        rows.append(&pending.vectors)?;
+        rows.append(&vectors)?;
+        if let Some((_, codes)) = codes {
+            codes.append(&records)?;
+        }
         owners.append(&pending.owners)?;
         let mut made_names = false;
         if !pending.names.is_empty() {
@@ -159,22 +182,33 @@ impl SegmentFiles {
         }
         record.rows += pending.count;
         pending.count = 0;
-        pending.vectors.clear();
+        pending.numbers.clear();
         pending.owners.clear();
         pending.names.clear();
         Ok(made_names)
     }
 }
 
+/// The records of `count` rows.
+pub(crate) fn encoded(coding: Coding, numbers: &[f32], count: usize) -> Vec<u8> {
+    let dimension = numbers.len() / count.max(1);
+    let parts = numbers.par_chunks(dimension.max(1) * CODED_AT_ONCE).map(|rows| {
+        let mut records = Vec::with_capacity(rows.len() / dimension * coding.record_bytes());
+        rows.chunks_exact(dimension).for_each(|row| coding.encode(row, &mut records));
+        records
+    });
+    parts.collect::<Vec<_>>().concat()
+}
+
 /// A file that is written at its published end.
-struct AppendFile {
+pub(crate) struct AppendFile {
     path: PathBuf,
     file: File,
 }
 
 impl AppendFile {
     /// Opens the file at `path`, of which `published` bytes count; what a killed writer left behind them is cut off.
-    fn open(path: PathBuf, published: u64) -> Result<Self> {
+    pub(crate) fn open(path: PathBuf, published: u64) -> Result<Self> {
         let opened = OpenOptions::new().write(true).create(published == 0).truncate(false).open(&path).and_then(|mut file| {
             let length = file.metadata()?.len();
             if length > published {
@@ -193,11 +227,11 @@ impl AppendFile {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|source| Error::io("append to", &self.path, source))
     }
 
-    fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         self.file.sync_data().map_err(|source| Error::io("write", &self.path, source))
     }
 }

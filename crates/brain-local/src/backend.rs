@@ -120,7 +120,7 @@ impl SimilarityBackend for LocalBackend {
         if spec.name.is_empty() {
             return Err(Error::invalid("an index needs a name").with_operation("create index"));
         }
-        Ok(Box::new(self.make(spec, Layout::of_dimension(spec.dimension))?))
+        Ok(Box::new(self.make(spec, Layout::of(spec))?))
     }
 
     async fn open(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
@@ -182,22 +182,22 @@ fn check_same(found: &IndexSpec, dimension: Option<usize>, metric: Option<Metric
 fn check_parameters(parameters: &Parameters) -> Result<()> {
     for (name, value) in parameters {
         let (known, served) = match name.as_str() {
-            "vector_type" => (["f32", "f16"].as_slice(), "f32"),
-            "algorithm" => (["exact", "hnsw"].as_slice(), "exact"),
+            "vector_type" => (["f32", "f16"].as_slice(), ["f32", "f16"].as_slice()),
+            "algorithm" => (["exact", "hnsw"].as_slice(), ["exact"].as_slice()),
             _ => {
                 return Err(Error::config(format!("the backend local has no parameter {name:?}"))
-                    .with_hint("its parameters are vector_type (f32) and algorithm (exact)"));
+                    .with_hint("its parameters are vector_type (f32, f16) and algorithm (exact)"));
             }
         };
         match value {
-            Value::String(text) if text == served => {}
+            Value::String(text) if served.contains(&text.as_str()) => {}
             Value::String(text) if known.contains(&text.as_str()) => {
                 return Err(Error::unsupported(format!("the backend local is not built with {name} {text:?}"))
-                    .with_hint(format!("leave {name} out, or set it to {served:?}")));
+                    .with_hint(format!("leave {name} out, or set it to {}", served.join(" or "))));
             }
             _ => {
                 return Err(Error::config(format!("the parameter {name} of the backend local cannot be {value}"))
-                    .with_hint(format!("leave {name} out, or set it to {served:?}")));
+                    .with_hint(format!("leave {name} out, or set it to {}", served.join(" or "))));
             }
         }
     }

@@ -4,14 +4,19 @@
 //! <home>/brain.db                        the manifests: what of the files counts (tables local_index, local_segment, local_order)
 //! <home>/indexes/<24 hex digits>/        one index
 //!     lock                               held by the writer of the moment
-//!     000000.rows  .owners  .names       one segment
+//!     000000.rows  .codes  .owners  .names   one segment
 //!     000001.rows  …
 //!     000002.order                       one run of the order
 //! ```
 //!
 //! **Segments.** The rows of an index are numbered from 0 in the order they were added, dead ones included. They lie in segments of
-//! `segment_rows` rows each; only the last may hold fewer. A segment is two files of fixed stride, and a third where ids are free text:
-//! - `.rows`: the vectors, `dimension` little-endian `f32` a row;
+//! `segment_rows` rows each; only the last may hold fewer. A segment is two files of fixed stride, a third where codes are kept, and a fourth where ids
+//! are free text:
+//! - `.rows`: the vectors, `dimension` little-endian numbers a row: `f32`, or `f16` by the parameter `vector_type`;
+//! - `.codes`: the same rows as [`Coding`] writes them, bytes or sign bits by the metric. They say nothing that the rows do not: a
+//!   search reads them first and compares in full only the rows that may be among the nearest. They are kept where they have at most six tenths of the rows'
+//!   bytes. A file that is missing, or a block that does not match, costs time and nothing else: its rows are compared, and the next writer writes
+//!   the codes again;
 //! - `.owners`: 32 bytes a row, two slots of 16: the item's id and its sample's. A slot is a `u32` tag and 12 bytes. Tag 0: the 12 bytes are an id
 //!   of 24 hexadecimal digits. Tag 1: they are a `u64` offset and a `u32` length in
 //! - `.names`: the free text ids, UTF-8, one after the other without separators.
@@ -19,8 +24,8 @@
 //! All integers are little-endian. Files are only appended to. What counts of them is what the manifest says: bytes behind the published length are
 //! what a writer left that was killed; readers never map them, and the next writer cuts them off.
 //!
-//! **Blocks.** `block_rows` rows of a segment, counted from its start, share a checksum for their vectors and one for their owners (CRC-32). The
-//! manifest holds them, 8 bytes a block. The names of a segment have one checksum together. A checksum is extended, not computed again, when rows
+//! **Blocks.** `block_rows` rows of a segment, counted from its start, share a checksum for their vectors, one for their owners and one for their
+//! codes (CRC-32). The manifest holds them. The names of a segment have one checksum together. A checksum is extended, not computed again, when rows
 //! join a block that was not full.
 //!
 //! **Order.** An id is found through *runs*: a run covers a range of rows, and is a file of their numbers (`u32`) sorted by item id, followed, where
@@ -34,8 +39,12 @@
 //!
 //! File numbers rise within an index and are never given to another published file, so a reader with an older manifest finds the file it means or
 //! none; when it finds none, it reads the manifest again.
+//!
+//! **Versions.** The first version had `f32` rows and no codes. Its indexes are read and written on as they are; a writer gives them codes when it
+//! tidies up after a change.
 
-use brain_core::{Item, ItemId};
+use brain_core::{IndexSpec, Item, ItemId};
+use brain_kernels::Coding;
 
 #[cfg(target_endian = "big")]
 compile_error!("vectors are mapped as they lie on disk, in little-endian order");
@@ -57,17 +66,20 @@ const SEGMENT_BYTES: usize = 256 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Rows,
+    Codes,
     Owners,
     Names,
     Order,
 }
 
 impl FileKind {
-    const ALL: [Self; 4] = [Self::Rows, Self::Owners, Self::Names, Self::Order];
+    pub(crate) const ALL: [Self; 5] = [Self::Rows, Self::Codes, Self::Owners, Self::Names, Self::Order];
 
-    fn extension(self) -> &'static str {
+    /// The ending of its name.
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Rows => "rows",
+            Self::Codes => "codes",
             Self::Owners => "owners",
             Self::Names => "names",
             Self::Order => "order",
@@ -87,6 +99,37 @@ impl FileKind {
     }
 }
 
+/// How a number of a row is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum VectorType {
+    #[default]
+    F32,
+    F16,
+}
+
+impl VectorType {
+    /// What the parameter `vector_type` of an index says.
+    pub(crate) fn of(spec: &IndexSpec) -> Self {
+        if spec.parameters.get("vector_type").and_then(|value| value.as_str()) == Some("f16") { Self::F16 } else { Self::F32 }
+    }
+
+    /// The name, as the parameter spells it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Bytes of a number.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => size_of::<f32>(),
+            Self::F16 => size_of::<u16>(),
+        }
+    }
+}
+
 /// As many rows behind the last run are sorted in memory by each process that looks an id up; sorting them takes about a millisecond.
 const TAIL_ROWS: u32 = 4096;
 
@@ -98,16 +141,24 @@ pub(crate) struct Layout {
     pub(crate) segment_rows: u32,
     /// From so many rows on, the tail of the order becomes a run.
     pub(crate) tail_rows: u32,
+    /// Whether new segments keep codes.
+    pub(crate) coded: bool,
 }
 
 impl Layout {
-    pub(crate) fn of_dimension(dimension: usize) -> Self {
-        let stride = dimension.saturating_mul(size_of::<f32>());
+    pub(crate) fn of(spec: &IndexSpec) -> Self {
+        let stride = spec.dimension.saturating_mul(VectorType::of(spec).bytes());
         let block_rows = (BLOCK_BYTES / stride.max(1)).clamp(1, BLOCK_ROWS_MOST);
         let blocks = (SEGMENT_BYTES / stride.saturating_add(OWNER_BYTES) / block_rows).max(1);
-        // Both fit: 256 MiB of rows of at least 36 bytes.
-        Self { block_rows: block_rows as u32, segment_rows: (blocks * block_rows) as u32, tail_rows: TAIL_ROWS }
+        // Both fit: 256 MiB of rows of at least 34 bytes.
+        Self { block_rows: block_rows as u32, segment_rows: (blocks * block_rows) as u32, tail_rows: TAIL_ROWS, coded: is_worth_coding(spec) }
     }
+}
+
+/// Whether codes are enough smaller than the rows for a search to gain by reading them first.
+pub(crate) fn is_worth_coding(spec: &IndexSpec) -> bool {
+    let stride = spec.dimension.saturating_mul(VectorType::of(spec).bytes());
+    Coding::of(spec.metric, spec.dimension).is_some_and(|coding| coding.record_bytes() * 10 <= stride * 6)
 }
 
 /// The owners' record of `item`; free text goes to the end of `names`, which is `names_before` bytes into its file.
@@ -165,6 +216,8 @@ pub(crate) fn decode_id(record: &[u8], column: Column, names: &[u8]) -> Option<I
 
 #[cfg(test)]
 mod tests {
+    use brain_core::{ItemKind, Metric};
+
     use super::*;
 
     #[test]
@@ -182,13 +235,27 @@ mod tests {
         assert_eq!(decode_id(&[9; OWNER_BYTES], Column::Item, &names), None);
     }
 
+    fn spec(dimension: usize, vector_type: &str) -> IndexSpec {
+        let parameters = [("vector_type".to_owned(), vector_type.into())].into();
+        IndexSpec { name: "birds".into(), dimension, metric: Metric::Cosine, items: ItemKind::Samples, parameters }
+    }
+
     #[test]
     fn any_dimension_has_a_layout() {
         for dimension in [1, 2, 512, 2500, 100_000, 100_000_000] {
-            let layout = Layout::of_dimension(dimension);
+            let layout = Layout::of(&spec(dimension, "f16"));
             assert!(layout.block_rows >= 1 && layout.segment_rows.is_multiple_of(layout.block_rows) && layout.segment_rows > 0, "{layout:?}");
         }
-        assert_eq!(Layout::of_dimension(512), Layout { block_rows: 512, segment_rows: 129_024, tail_rows: 4096 });
+        assert_eq!(Layout::of(&spec(512, "f32")), Layout { block_rows: 512, segment_rows: 129_024, tail_rows: 4096, coded: true });
+        assert_eq!(Layout::of(&spec(512, "f16")).block_rows, 1024);
+    }
+
+    #[test]
+    fn codes_are_kept_where_they_are_much_smaller() {
+        assert!(!is_worth_coding(&spec(8, "f32")) && is_worth_coding(&spec(64, "f32")));
+        assert!(!is_worth_coding(&spec(64, "f16")) && is_worth_coding(&spec(512, "f16")));
+        assert!(!is_worth_coding(&spec(100_000, "f32")));
+        assert!(is_worth_coding(&IndexSpec { metric: Metric::Hamming, ..spec(64, "f16") }));
     }
 
     #[test]

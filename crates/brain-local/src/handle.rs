@@ -10,6 +10,7 @@ use brain_store::Database;
 use crate::manifest::{Manifest, dropped};
 use crate::scope::ScopeCache;
 use crate::snapshot::Snapshot;
+use crate::upkeep::Upkeep;
 
 /// How often a reader starts over when compaction takes away a file between its look at the manifest and its mapping.
 const ATTEMPTS: usize = 5;
@@ -23,6 +24,7 @@ pub(crate) struct Handle {
     pub(crate) scopes: ScopeCache,
     /// Whether this process has looked for files that killed writers left.
     pub(crate) tidied: AtomicBool,
+    pub(crate) upkeep: Upkeep,
     newest: Mutex<Option<Arc<Snapshot>>>,
 }
 
@@ -36,6 +38,7 @@ impl Handle {
             folder: indexes.join(&manifest.folder),
             scopes: ScopeCache::default(),
             tidied: AtomicBool::new(false),
+            upkeep: Upkeep::default(),
             newest: Mutex::new(None),
         }
     }

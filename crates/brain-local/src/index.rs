@@ -9,16 +9,18 @@ use brain_core::{
     AddReport, Capabilities, Error, ErrorKind, Fetched, Hit, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict, OnMissing,
     RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
 };
-use brain_kernels::{Neighbor, Query};
+use brain_kernels::Neighbor;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::format::{FileKind, VectorType};
 use crate::handle::Handle;
-use crate::scan::Scan;
+use crate::scan::{Scan, Way};
 use crate::scope::Rows;
 use crate::select;
 use crate::snapshot::Snapshot;
+use crate::upkeep::Upkeep;
 use crate::write;
 
 /// Batches of [`ids`](SimilarityIndex::ids) and [`stream`](SimilarityIndex::stream) are of so many rows, or of as many as fit these bytes.
@@ -69,6 +71,60 @@ impl LocalIndex {
         };
         stream::try_unfold((None, 0), step).boxed()
     }
+
+    /// As [`nearest`](SimilarityIndex::nearest), by the way that is asked for and not by the one that suits the search best: both find the same rows at
+    /// the same distances. For measurements and tests.
+    ///
+    /// # Errors
+    /// As [`nearest`](SimilarityIndex::nearest).
+    pub fn nearest_by(&self, way: Way, request: NearestRequest<'_>) -> Result<NearestResponse> {
+        self.answer(request, Some(way))
+    }
+
+    fn answer(&self, request: NearestRequest<'_>, way: Option<Way>) -> Result<NearestResponse> {
+        let dimension = self.handle.spec.dimension;
+        if !request.queries.len().is_multiple_of(dimension) {
+            let message = format!("{} numbers are no whole count of query vectors of {dimension}", request.queries.len());
+            return Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"));
+        }
+        let snapshot = self.handle.snapshot()?;
+        let rows = self.rows(&snapshot, request.scope)?;
+        let scan = Scan { snapshot: &snapshot, queries: request.queries, k: request.k, direction: request.direction };
+        let found = match way {
+            Some(way) => scan.run_way(way, &rows)?,
+            None => scan.run(&rows)?,
+        };
+        let hit = |found: Neighbor| Ok(Hit { item: snapshot.owner(found.row)?, distance: found.distance });
+        let hits = found.best.into_iter().map(|list| list.into_iter().map(hit).collect()).collect::<Result<_>>()?;
+        let indexed = snapshot.manifest().live_rows();
+        let scope = match &rows {
+            Rows::All => format!("all {indexed}"),
+            Rows::Some(rows) => format!("{} of {indexed}", rows.len()),
+        };
+        let remark = match found.way {
+            Way::Rows => format!("compared {scope} rows"),
+            Way::Codes if found.compared == 0 => format!("compared the sign bits of {scope} rows"),
+            Way::Codes => format!("compared {scope} rows by their codes, and {} of them in full", found.compared),
+        };
+        Ok(NearestResponse { hits, exact: true, remark: Some(remark) })
+    }
+
+    /// Waits for the upkeep that this process has begun.
+    #[cfg(test)]
+    pub(crate) fn settle(&self) {
+        self.handle.upkeep.finish();
+    }
+
+    fn keep_up(&self) {
+        Upkeep::begin(&self.handle);
+    }
+}
+
+impl Drop for LocalIndex {
+    /// Waits for the upkeep that this process has begun: a command ends when its index is in order.
+    fn drop(&mut self) {
+        self.handle.upkeep.finish();
+    }
 }
 
 impl std::fmt::Debug for LocalIndex {
@@ -109,11 +165,14 @@ impl SimilarityIndex for LocalIndex {
             total.replaced += report.replaced;
             total.skipped += report.skipped;
         }
+        self.keep_up();
         Ok(total)
     }
 
     async fn remove(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
-        write::remove(&self.handle, selector, on_missing).map_err(|error| error.with_operation("remove from index"))
+        let report = write::remove(&self.handle, selector, on_missing).map_err(|error| error.with_operation("remove from index"))?;
+        self.keep_up();
+        Ok(report)
     }
 
     async fn fetch(&self, selector: Selector<'_>) -> Result<Fetched> {
@@ -129,41 +188,31 @@ impl SimilarityIndex for LocalIndex {
     }
 
     async fn nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
-        let IndexSpec { dimension, metric, .. } = self.handle.spec;
-        if !request.queries.len().is_multiple_of(dimension) {
-            let message = format!("{} numbers are no whole count of query vectors of {dimension}", request.queries.len());
-            return Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"));
-        }
-        let queries: Vec<Query> = request.queries.chunks_exact(dimension).map(|vector| Query::new(metric, vector)).collect();
-        let snapshot = self.handle.snapshot()?;
-        let rows = self.rows(&snapshot, request.scope)?;
-        let scan = Scan { snapshot: &snapshot, queries: &queries, k: request.k, direction: request.direction };
-        let hit = |found: Neighbor| Ok(Hit { item: snapshot.owner(found.row)?, distance: found.distance });
-        let hits = scan.run(&rows)?.into_iter().map(|found| found.into_iter().map(hit).collect()).collect::<Result<_>>()?;
-        let indexed = snapshot.manifest().live_rows();
-        let remark = match rows {
-            Rows::All => format!("compared all {indexed} rows"),
-            Rows::Some(rows) => format!("compared {} of {indexed} rows", rows.len()),
-        };
-        Ok(NearestResponse { hits, exact: true, remark: Some(remark) })
+        self.answer(request, None)
     }
 
     async fn info(&self) -> Result<IndexInfo> {
         let snapshot = self.handle.snapshot()?;
         let manifest = snapshot.manifest();
+        let bytes = FileKind::ALL.map(|kind| (kind, manifest.total_bytes(kind)));
+        let sizes: serde_json::Map<String, Value> = bytes.iter().map(|(kind, bytes)| (kind.extension().to_owned(), json!(bytes))).collect();
+        let dead = manifest.dead.len();
         let details = [
             ("algorithm", json!("exact")),
-            ("dead_rows", json!(manifest.dead.len())),
+            ("bytes", Value::Object(sizes)),
+            ("dead_rows", json!(dead)),
             ("folder", json!(self.handle.folder.display().to_string())),
+            // The share of what lies there for nothing; from a half on the live rows are written anew.
+            ("fragmentation", json!(if dead == 0 { 0.0 } else { dead as f64 / f64::from(manifest.rows()) })),
             ("generation", json!(manifest.generation)),
             ("order_runs", json!(manifest.runs.len())),
             ("rows", json!(manifest.rows())),
             ("segments", json!(manifest.segments.len())),
-            ("vector_type", json!("f32")),
+            ("vector_type", json!(VectorType::of(&manifest.spec).as_str())),
         ];
         Ok(IndexInfo {
             items: manifest.live_rows(),
-            bytes: Some(manifest.total_bytes()),
+            bytes: Some(bytes.iter().map(|(_, bytes)| bytes).sum()),
             details: details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         })
     }

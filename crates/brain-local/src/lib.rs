@@ -42,9 +42,13 @@
 //! # How it works
 //! - **Adding** appends rows behind what is published, syncs them, and publishes them with one transaction on the manifest. A kill at any instant
 //!   loses nothing that was acknowledged and leaves nothing half visible. One writer at a time holds the index's lock; readers never wait.
-//! - **Searching** compares every row in scope with every query, in one pass, on all cores. It begins with a look at the manifest's generation, so
-//!   that a long-lived handle sees what others publish; only what has grown is mapped anew.
+//! - **Searching** is exact. Beside the rows lie codes of a quarter of their bytes, which bound every distance: a search reads these, and compares in
+//!   full only rows that may be among the nearest. Where that does not pay (few rows, many queries, much asked for), all rows in scope are compared with
+//!   all queries, in one pass; the two ways find the same. Both run on all cores. A search begins with a look at the manifest's generation, so that a
+//!   long-lived handle sees what others publish; only what has grown is mapped anew.
 //! - **Views** are looked up in an order of the ids that lies beside the rows, so that opening an index reads none of them.
+//! - **Upkeep** (writing the live rows anew when most are dead, writing codes that are missing) runs in a thread of its own after a change, while searches
+//!   go on; dropping the index waits for it.
 //! - **Checksums** are verified when a block of about 1 MiB is used for the first time in a process. It costs about as much as reading the block
 //!   once more from the processor's cache, runs on all cores within the search, and makes the first full scan at most twice as long as the next. A
 //!   block that does not match is an error that names the file and the bytes; none of its rows is compared or returned.
@@ -69,8 +73,10 @@ mod scope;
 mod segment;
 mod select;
 mod snapshot;
+mod upkeep;
 mod write;
 
 pub use backend::LocalBackend;
 pub use declaration::DECLARATION;
 pub use index::LocalIndex;
+pub use scan::Way;

@@ -1,13 +1,15 @@
 //! The manifests: what of an index's files counts, published in one transaction.
 
 use brain_core::{Error, ErrorKind, IndexSpec, Result};
+use brain_kernels::Coding;
 use brain_store::{Database, StoreFailure};
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::format::{FileKind, Layout, OWNER_BYTES};
+use crate::format::{FileKind, Layout, OWNER_BYTES, VectorType, is_worth_coding};
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE local_index (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
@@ -40,13 +42,23 @@ CREATE TABLE local_order (
 ) WITHOUT ROWID;
 -- Folders of indexes that are gone, until their files are.
 CREATE TABLE local_dropped (folder TEXT PRIMARY KEY) WITHOUT ROWID;
-"];
+",
+    "
+-- Whether new segments keep codes; NULL in an index of the first version, which decides when it is opened.
+ALTER TABLE local_index ADD COLUMN coded INTEGER;
+-- The number of the file of codes, and the checksums of its blocks; NULL for a segment without codes.
+ALTER TABLE local_segment ADD COLUMN codes INTEGER;
+ALTER TABLE local_segment ADD COLUMN code_checksums BLOB;
+",
+];
 
 /// The checksums of one block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BlockChecksums {
     pub(crate) vectors: u32,
     pub(crate) owners: u32,
+    /// 0 in a segment without codes.
+    pub(crate) codes: u32,
 }
 
 /// What is published of one segment.
@@ -54,6 +66,8 @@ pub(crate) struct BlockChecksums {
 pub(crate) struct SegmentRecord {
     pub(crate) file: u32,
     pub(crate) rows: u32,
+    /// The number of the file of codes; `None` for a segment without. Codes that are written again get a new number, as every file does.
+    pub(crate) codes: Option<u32>,
     pub(crate) checksums: Vec<BlockChecksums>,
     pub(crate) names_bytes: u64,
     pub(crate) names_checksum: u32,
@@ -107,8 +121,17 @@ impl Manifest {
                     .into());
             }
             transaction.execute(
-                "INSERT INTO local_index (name, folder, spec, block_rows, segment_rows, tail_rows, dead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![spec.name, folder, text, layout.block_rows, layout.segment_rows, layout.tail_rows, bitmap_bytes(&RoaringBitmap::new())?],
+                "INSERT INTO local_index (name, folder, spec, block_rows, segment_rows, tail_rows, coded, dead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    spec.name,
+                    folder,
+                    text,
+                    layout.block_rows,
+                    layout.segment_rows,
+                    layout.tail_rows,
+                    layout.coded,
+                    bitmap_bytes(&RoaringBitmap::new())?
+                ],
             )?;
             Ok::<_, StoreFailure>(transaction.last_insert_rowid())
         })
@@ -203,20 +226,39 @@ impl Manifest {
             let run = self.runs.iter().find(|run| run.file == file)?;
             return Some(u64::from(run.rows) * size_of::<u32>() as u64 * if run.by_sample { 2 } else { 1 });
         }
-        let segment = self.segments.iter().find(|segment| segment.file == file)?;
+        let segment =
+            self.segments.iter().find(|segment| if kind == FileKind::Codes { segment.codes == Some(file) } else { segment.file == file })?;
+        self.segment_bytes(kind, segment)
+    }
+
+    /// How many bytes of a segment's file are published; `None` for a file that it does not have.
+    pub(crate) fn segment_bytes(&self, kind: FileKind, segment: &SegmentRecord) -> Option<u64> {
+        let rows = u64::from(segment.rows);
         match kind {
-            FileKind::Rows => Some(u64::from(segment.rows) * (self.spec.dimension * size_of::<f32>()) as u64),
-            FileKind::Owners => Some(u64::from(segment.rows) * OWNER_BYTES as u64),
+            FileKind::Rows => Some(rows * self.row_bytes() as u64),
+            FileKind::Codes => segment.codes.and(self.coding()).map(|coding| rows * coding.record_bytes() as u64),
+            FileKind::Owners => Some(rows * OWNER_BYTES as u64),
             FileKind::Names => (segment.names_bytes > 0).then_some(segment.names_bytes),
             FileKind::Order => None,
         }
     }
 
-    /// How many bytes of all files are published.
-    pub(crate) fn total_bytes(&self) -> u64 {
-        let segments = self.segments.iter().flat_map(|segment| [FileKind::Rows, FileKind::Owners, FileKind::Names].map(|kind| (kind, segment.file)));
-        let files = segments.chain(self.runs.iter().map(|run| (FileKind::Order, run.file)));
-        files.filter_map(|(kind, file)| self.published_bytes(kind, file)).sum()
+    /// How many bytes a row has.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.spec.dimension * VectorType::of(&self.spec).bytes()
+    }
+
+    /// How rows are coded, where they are.
+    pub(crate) fn coding(&self) -> Option<Coding> {
+        Coding::of(self.spec.metric, self.spec.dimension)
+    }
+
+    /// How many bytes of all files of a kind are published.
+    pub(crate) fn total_bytes(&self, kind: FileKind) -> u64 {
+        match kind {
+            FileKind::Order => self.runs.iter().filter_map(|run| self.published_bytes(kind, run.file)).sum(),
+            _ => self.segments.iter().filter_map(|segment| self.segment_bytes(kind, segment)).sum(),
+        }
     }
 
     /// How many rows there are, dead ones included.
@@ -247,22 +289,27 @@ fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
 
 fn load(connection: &Connection, id: i64) -> Result<Option<Manifest>, StoreFailure> {
     let record = connection
-        .prepare_cached("SELECT name, folder, spec, block_rows, segment_rows, tail_rows, generation, next_file, dead FROM local_index WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT name, folder, spec, block_rows, segment_rows, tail_rows, generation, next_file, dead, coded FROM local_index WHERE id = ?1",
+        )?
         .query_row([id], |row| {
-            let layout = Layout { block_rows: row.get(3)?, segment_rows: row.get(4)?, tail_rows: row.get(5)? };
+            let layout = Layout { block_rows: row.get(3)?, segment_rows: row.get(4)?, tail_rows: row.get(5)?, coded: false };
             let names: (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok((names, layout, row.get::<_, i64>(6)?, row.get::<_, u32>(7)?, row.get::<_, Vec<u8>>(8)?))
+            Ok((names, (layout, row.get::<_, Option<bool>>(9)?), row.get::<_, i64>(6)?, row.get::<_, u32>(7)?, row.get::<_, Vec<u8>>(8)?))
         })
         .optional()?;
-    let Some(((name, folder, spec), layout, generation, next_file, dead)) = record else { return Ok(None) };
-    let spec = serde_json::from_str(&spec).map_err(|source| unreadable(&name, "description").with_source(source))?;
+    let Some(((name, folder, spec), (layout, coded), generation, next_file, dead)) = record else { return Ok(None) };
+    let spec: IndexSpec = serde_json::from_str(&spec).map_err(|source| unreadable(&name, "description").with_source(source))?;
+    let layout = Layout { coded: coded.unwrap_or_else(|| is_worth_coding(&spec)), ..layout };
     let dead = RoaringBitmap::deserialize_from(dead.as_slice()).map_err(|source| unreadable(&name, "list of dead rows").with_source(source))?;
     let segments = connection
-        .prepare_cached("SELECT file, rows, checksums, names_bytes, names_checksum FROM local_segment WHERE index_id = ?1 ORDER BY file")?
+        .prepare_cached(
+            "SELECT file, rows, checksums, names_bytes, names_checksum, codes, code_checksums FROM local_segment WHERE index_id = ?1 ORDER BY file",
+        )?
         .query_map([id], |row| {
-            let checksums = checksums(&row.get::<_, Vec<u8>>(2)?);
+            let checksums = checksums(&row.get::<_, Vec<u8>>(2)?, row.get::<_, Option<Vec<u8>>>(6)?.as_deref());
             let names_bytes = row.get::<_, i64>(3)?.cast_unsigned();
-            Ok(SegmentRecord { file: row.get(0)?, rows: row.get(1)?, checksums, names_bytes, names_checksum: row.get(4)? })
+            Ok(SegmentRecord { file: row.get(0)?, rows: row.get(1)?, codes: row.get(5)?, checksums, names_bytes, names_checksum: row.get(4)? })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let runs = connection
@@ -296,17 +343,39 @@ fn is_consistent(manifest: &Manifest) -> bool {
 }
 
 fn write_segment(transaction: &Transaction<'_>, index_id: i64, segment: &SegmentRecord) -> rusqlite::Result<usize> {
-    let checksums: Vec<u8> = segment.checksums.iter().flat_map(|block| [block.vectors, block.owners]).flat_map(u32::to_le_bytes).collect();
+    let bytes = |numbers: &mut dyn Iterator<Item = u32>| numbers.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
+    let checksums = bytes(&mut segment.checksums.iter().flat_map(|block| [block.vectors, block.owners]));
+    let code_checksums = segment.codes.map(|_| bytes(&mut segment.checksums.iter().map(|block| block.codes)));
     transaction.execute(
-        "INSERT OR REPLACE INTO local_segment (index_id, file, rows, checksums, names_bytes, names_checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![index_id, segment.file, segment.rows, checksums, segment.names_bytes.cast_signed(), segment.names_checksum],
+        "INSERT OR REPLACE INTO local_segment (index_id, file, rows, checksums, names_bytes, names_checksum, codes, code_checksums) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            index_id,
+            segment.file,
+            segment.rows,
+            checksums,
+            segment.names_bytes.cast_signed(),
+            segment.names_checksum,
+            segment.codes,
+            code_checksums
+        ],
     )
 }
 
-fn checksums(bytes: &[u8]) -> Vec<BlockChecksums> {
-    let (numbers, _) = bytes.as_chunks::<4>();
-    let (pairs, _) = numbers.as_chunks::<2>();
-    pairs.iter().map(|&[vectors, owners]| BlockChecksums { vectors: u32::from_le_bytes(vectors), owners: u32::from_le_bytes(owners) }).collect()
+/// The checksums of a segment's blocks. A list for the codes that does not fit makes the codes' checksums wrong, and so the codes of no use.
+fn checksums(bytes: &[u8], of_codes: Option<&[u8]>) -> Vec<BlockChecksums> {
+    let (pairs, _) = bytes.as_chunks::<8>();
+    let (of_codes, _) = of_codes.unwrap_or_default().as_chunks::<4>();
+    let codes = of_codes.iter().copied().map(u32::from_le_bytes).chain(std::iter::repeat(0));
+    pairs
+        .iter()
+        .zip(codes)
+        .map(|(&[a, b, c, d, e, f, g, h], codes)| BlockChecksums {
+            vectors: u32::from_le_bytes([a, b, c, d]),
+            owners: u32::from_le_bytes([e, f, g, h]),
+            codes,
+        })
+        .collect()
 }
 
 fn bitmap_bytes(bitmap: &RoaringBitmap) -> Result<Vec<u8>> {

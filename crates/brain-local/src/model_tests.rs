@@ -12,11 +12,11 @@ use futures::executor::block_on;
 use futures::{StreamExt, TryStreamExt, stream};
 use proptest::prelude::*;
 
-use crate::LocalBackend;
 use crate::format::Layout;
+use crate::{LocalBackend, LocalIndex, Way};
 
 const DIMENSION: usize = 3;
-const TINY: Layout = Layout { block_rows: 4, segment_rows: 12, tail_rows: 5 };
+const TINY: Layout = Layout { block_rows: 4, segment_rows: 12, tail_rows: 5, coded: true };
 
 /// One step of a history. Ids and samples are small numbers, so that they meet again.
 #[derive(Clone, Debug)]
@@ -67,7 +67,12 @@ fn spec(metric: Metric) -> IndexSpec {
     IndexSpec { name: "tiny".into(), dimension: DIMENSION, metric, items: ItemKind::Patches, parameters: Parameters::new() }
 }
 
-async fn apply(index: &dyn SimilarityIndex, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+/// All numbers here are whole in half precision too.
+fn half(spec: IndexSpec) -> IndexSpec {
+    IndexSpec { parameters: [("vector_type".to_owned(), "f16".into())].into(), ..spec }
+}
+
+async fn apply(index: &LocalIndex, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
     match step {
         Step::Add(rows, on_conflict) => {
             let mut batch = VectorBatch::with_capacity(rows.len(), DIMENSION);
@@ -113,7 +118,7 @@ async fn apply(index: &dyn SimilarityIndex, model: &mut Model, step: &Step) -> R
 }
 
 /// Everything that can be asked of the index, against the model.
-async fn compare(index: &dyn SimilarityIndex, model: &Model, metric: Metric) -> Result<(), TestCaseError> {
+async fn compare(index: &LocalIndex, model: &Model, metric: Metric) -> Result<(), TestCaseError> {
     prop_assert_eq!(index.count(Scope::All).await.unwrap() as usize, model.len());
 
     let batches: Vec<VectorBatch> = index.stream().try_collect().await.unwrap();
@@ -153,12 +158,12 @@ async fn compare(index: &dyn SimilarityIndex, model: &Model, metric: Metric) -> 
             let request = NearestRequest { queries: queries.as_flattened(), k, scope, direction, precision: Precision::Exact };
             let found = index.nearest(request).await.unwrap();
             prop_assert!(found.exact);
-            for (query, hits) in queries.iter().zip(found.hits) {
+            for (query, hits) in queries.iter().zip(found.hits.clone()) {
                 // The kernels have their own oracle; here it is the same kernel, so that ties are the same ties.
                 let query = Query::new(metric, query);
                 let hit = |(id, row): &(&ItemId, &(ItemId, [f32; DIMENSION]))| Hit {
                     item: Item::patch((*id).clone(), row.0.clone()),
-                    distance: query.distance(&row.1),
+                    distance: query.distance(&row.1[..]),
                 };
                 let mut expected: Vec<Hit> = rows.iter().map(hit).collect();
                 // Stable, over rows that are sorted by id.
@@ -169,6 +174,9 @@ async fn compare(index: &dyn SimilarityIndex, model: &Model, metric: Metric) -> 
                 expected.truncate(k);
                 prop_assert_eq!(hits, expected);
             }
+            for way in [Way::Rows, Way::Codes] {
+                prop_assert_eq!(index.nearest_by(way, request).unwrap().hits, found.hits.clone(), "{:?}", way);
+            }
         }
     }
     Ok(())
@@ -178,10 +186,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn an_index_does_what_a_map_does(steps in steps(), metric in prop::sample::select(vec![Metric::Euclidean, Metric::DotProduct, Metric::Hamming])) {
+    fn an_index_does_what_a_map_does(
+        steps in steps(),
+        metric in prop::sample::select(vec![Metric::Euclidean, Metric::DotProduct, Metric::L1, Metric::Hamming]),
+        halved: bool,
+        settled: bool,
+    ) {
         let home = tempfile::tempdir().unwrap();
         let mut current = backend(home.path());
-        let mut index = current.make(&spec(metric), TINY).unwrap();
+        let spec = if halved { half(spec(metric)) } else { spec(metric) };
+        let mut index = current.make(&spec, TINY).unwrap();
         let mut model = Model::new();
         block_on(async {
             for step in &steps {
@@ -189,6 +203,9 @@ proptest! {
                 if matches!(step, Step::Reopen) {
                     current = backend(home.path());
                     index = current.find("tiny").unwrap();
+                }
+                if settled {
+                    index.settle();
                 }
                 compare(&index, &model, metric).await?;
             }
@@ -221,11 +238,10 @@ fn compaction_leaves_no_file_behind_and_old_readers_at_peace() -> Result<(), Err
         assert_eq!(first.len(), 40);
         let mut reader = index.ids();
         apply(&index, &mut model, &Step::Remove((0..25).collect())).await.unwrap();
+        index.settle();
         assert_eq!(reader.next().await.unwrap()?.len(), 15);
-        assert_eq!(
-            files(&index),
-            ["000005.names", "000005.owners", "000005.rows", "000006.names", "000006.owners", "000006.rows", "000007.order", "lock"]
-        );
+        let segments = ["000005", "000006"].map(|number| ["codes", "names", "owners", "rows"].map(|kind| format!("{number}.{kind}")));
+        assert_eq!(files(&index), [segments.concat(), vec!["000007.order".to_owned(), "lock".to_owned()]].concat());
         let info = index.info().await?;
         assert_eq!((info.items, info.details["dead_rows"].as_u64(), info.details["segments"].as_u64()), (15, Some(0), Some(2)));
         compare(&index, &model, Metric::L1).await.unwrap();
@@ -251,6 +267,7 @@ fn a_stream_shows_one_state_while_the_index_is_compacted() {
         let mut seen = reader.next().await.unwrap().unwrap().len();
         assert!(seen < 6);
         index.remove(Selector::Items(&[0, 1, 2, 3].map(id)), OnMissing::Error).await.unwrap();
+        index.settle();
         assert_eq!(index.info().await.unwrap().details["dead_rows"], 0);
         while let Some(batch) = reader.next().await {
             let batch = batch.unwrap();
@@ -259,4 +276,83 @@ fn a_stream_shows_one_state_while_the_index_is_compacted() {
         }
         assert_eq!(seen, 6);
     });
+}
+
+/// Rows as embeddings are: around centres, and some of them twice, with a query among them.
+fn embeddings(rows: usize, dimension: usize) -> Vec<f32> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let centres: Vec<Vec<f32>> = (0..10).map(|_| (0..dimension).map(|_| random()).collect()).collect();
+    (0..rows).flat_map(|row| centres[row % 10].iter().map(|x| if row % 7 == 0 { *x } else { x + random() / 3.0 }).collect::<Vec<f32>>()).collect()
+}
+
+#[test]
+fn codes_find_what_comparing_every_row_finds() {
+    const WIDE: usize = 96;
+    let vectors = embeddings(900, WIDE);
+    for metric in Metric::ALL {
+        for vector_type in ["f32", "f16"] {
+            let home = tempfile::tempdir().unwrap();
+            let backend = backend(home.path());
+            let parameters = [("vector_type".to_owned(), vector_type.into())].into();
+            let wide = IndexSpec { dimension: WIDE, items: ItemKind::Samples, parameters, ..spec(metric) };
+            let index = backend.make(&wide, Layout { block_rows: 32, segment_rows: 256, tail_rows: 100, coded: true }).unwrap();
+            // From the last to the first, so that the order of the ids is not that of the rows.
+            let items = (0..900_u32).rev().map(|row| Item::sample(ItemId::from_text(&format!("{row:024x}")))).collect();
+            let batch = VectorBatch::new(items, WIDE, vectors.clone()).unwrap();
+            block_on(index.add(stream::iter([Ok(batch)]).boxed(), OnConflict::Error)).unwrap();
+            let view: ItemSet = (0..900_u32).filter(|row| row % 3 == 0 || *row < 200).map(|row| ItemId::from_text(&format!("{row:024x}"))).collect();
+            let mut in_full = 0;
+            for (number, query) in vectors.chunks(WIDE * 3).take(40).enumerate() {
+                let scope = if number % 2 == 0 { Scope::All } else { Scope::Items(&view) };
+                for direction in [Direction::Nearest, Direction::Farthest] {
+                    let request = NearestRequest { queries: query, k: 1 + number, scope, direction, precision: Precision::Exact };
+                    let by_codes = index.nearest_by(Way::Codes, request).unwrap();
+                    assert_eq!(by_codes.hits, index.nearest_by(Way::Rows, request).unwrap().hits, "{metric} {vector_type} {direction:?}");
+                    in_full += usize::from(by_codes.remark.unwrap().ends_with("rows"));
+                }
+            }
+            // Some answers had too many candidates; most had not, or this would have tested nothing.
+            assert!(metric == Metric::Hamming || metric == Metric::Jaccard || in_full < 40, "{metric} {vector_type}: {in_full}");
+        }
+    }
+}
+
+#[test]
+fn codes_that_are_lost_or_damaged_cost_nothing_and_are_written_again() {
+    const WIDE: usize = 96;
+    let damages: [fn(&std::path::Path); 3] = [
+        |path| std::fs::remove_file(path).unwrap(),
+        |path| std::fs::write(path, "").unwrap(),
+        |path| std::fs::write(path, vec![7; std::fs::metadata(path).unwrap().len() as usize]).unwrap(),
+    ];
+    for damage in damages {
+        let home = tempfile::tempdir().unwrap();
+        let wide = IndexSpec { dimension: WIDE, ..spec(Metric::Cosine) };
+        let vectors = embeddings(101, WIDE);
+        let batch = |from: usize, to: usize| {
+            let items = (from..to).map(|row| Item::sample(id(row as u8))).collect();
+            stream::iter([VectorBatch::new(items, WIDE, vectors[from * WIDE..to * WIDE].to_vec())]).boxed()
+        };
+        let layout = Layout { block_rows: 32, segment_rows: 64, tail_rows: 100, coded: true };
+        let index = backend(home.path()).make(&wide, layout).unwrap();
+        block_on(index.add(batch(0, 100), OnConflict::Error)).unwrap();
+        let request =
+            NearestRequest { queries: &vectors[..WIDE], k: 5, scope: Scope::All, direction: Direction::Nearest, precision: Precision::Exact };
+        let expected = index.nearest_by(Way::Rows, request).unwrap().hits;
+        let codes = index.folder().join("000000.codes");
+        drop(index);
+        damage(&codes);
+        let index = backend(home.path()).find("tiny").unwrap();
+        assert_eq!(index.nearest_by(Way::Codes, request).unwrap().hits, expected);
+        block_on(index.add(batch(100, 101), OnConflict::Error)).unwrap();
+        index.settle();
+        assert!(!codes.exists() && files(&index).iter().filter(|name| name.ends_with(".codes")).count() == 2, "{:?}", files(&index));
+        assert!(index.nearest_by(Way::Codes, request).unwrap().remark.unwrap().contains("by their codes"));
+    }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use brain_core::{Error, Item, ItemId, Result};
-use brain_kernels::MappedFile;
+use brain_kernels::{MappedFile, Rows};
 
-use crate::format::{Column, FileKind, OWNER_BYTES, decode_id};
+use crate::format::{Column, FileKind, OWNER_BYTES, VectorType, decode_id};
 use crate::manifest::{Manifest, SegmentRecord};
 
 /// What to do about bytes that are not those that were written.
@@ -15,6 +15,9 @@ pub(crate) const REMEDY: &str = "the rest of the home is unharmed; drop this ind
 
 const VECTORS: u8 = 1;
 const OWNERS: u8 = 2;
+const CODES: u8 = 4;
+/// The block's codes are not what was written.
+const NO_CODES: u8 = 8;
 
 /// The published rows of one segment. Offsets count its rows from 0.
 #[derive(Debug)]
@@ -23,8 +26,12 @@ pub(crate) struct Segment {
     record: SegmentRecord,
     first_row: u32,
     dimension: usize,
+    vector_type: VectorType,
     block_rows: usize,
     vectors: MappedFile,
+    /// `None` where there are no codes, or their file is of no use.
+    codes: Option<MappedFile>,
+    record_bytes: usize,
     owners: MappedFile,
     names: MappedFile,
     /// For each block, which of its checksums were found right, in this process.
@@ -40,22 +47,38 @@ impl Segment {
     /// [`Corrupt`](brain_core::ErrorKind::Corrupt) when a file is missing or too short.
     pub(crate) fn open(folder: &Path, manifest: &Manifest, record: &SegmentRecord, first_row: u32, smaller: Option<&Self>) -> Result<Self> {
         let dimension = manifest.spec.dimension;
-        let map = |kind: FileKind| match manifest.published_bytes(kind, record.file) {
+        let map = |kind: FileKind| match manifest.segment_bytes(kind, record) {
             Some(bytes) => map(&folder.join(kind.name(record.file)), bytes),
             // No id is free text.
             None => Ok(MappedFile::default()),
         };
         let (vectors, owners, names) = (map(FileKind::Rows)?, map(FileKind::Owners)?, map(FileKind::Names)?);
+        let codes = record.codes.zip(manifest.segment_bytes(FileKind::Codes, record));
+        // Nothing is lost with them: the rows say the same.
+        let codes = codes.and_then(|(file, bytes)| MappedFile::open(&folder.join(FileKind::Codes.name(file)), bytes).ok());
+        let record_bytes = manifest.coding().map_or(0, |coding| coding.record_bytes());
         let known = |block: usize, checksums| {
-            let before = smaller.filter(|smaller| smaller.record.checksums.get(block) == Some(checksums));
+            let before = smaller.filter(|smaller| smaller.record.codes == record.codes && smaller.record.checksums.get(block) == Some(checksums));
             AtomicU8::new(before.map_or(0, |smaller| smaller.verified[block].load(Ordering::Acquire)))
         };
         let verified = record.checksums.iter().enumerate().map(|(block, checksums)| known(block, checksums)).collect();
         let same_names = smaller.filter(|smaller| smaller.record.names_bytes == record.names_bytes);
         let names_verified = AtomicBool::new(same_names.is_some_and(|smaller| smaller.names_verified.load(Ordering::Acquire)));
-        let block_rows = manifest.layout.block_rows as usize;
-        let (folder, record) = (folder.to_owned(), record.clone());
-        Ok(Self { folder, record, first_row, dimension, block_rows, vectors, owners, names, verified, names_verified })
+        Ok(Self {
+            folder: folder.to_owned(),
+            record: record.clone(),
+            first_row,
+            dimension,
+            vector_type: VectorType::of(&manifest.spec),
+            block_rows: manifest.layout.block_rows as usize,
+            vectors,
+            codes,
+            record_bytes,
+            owners,
+            names,
+            verified,
+            names_verified,
+        })
     }
 
     /// What is published of it.
@@ -88,10 +111,39 @@ impl Segment {
     ///
     /// # Errors
     /// [`Corrupt`](brain_core::ErrorKind::Corrupt), naming the file and the bytes.
-    pub(crate) fn vectors(&self, rows: Range<usize>) -> Result<&[f32]> {
+    pub(crate) fn vectors(&self, rows: Range<usize>) -> Result<Rows<'_>> {
         self.verify(self.block_of(rows.start), VECTORS)?;
-        let numbers = self.vectors.as_f32s().unwrap_or_default();
-        Ok(&numbers[rows.start * self.dimension..rows.end * self.dimension])
+        let numbers = rows.start * self.dimension..rows.end * self.dimension;
+        Ok(match self.vector_type {
+            VectorType::F32 => Rows::Single(&self.vectors.as_f32s().unwrap_or_default()[numbers]),
+            VectorType::F16 => Rows::Half(&self.vectors.as_f16s().unwrap_or_default()[numbers]),
+        })
+    }
+
+    /// The verified records of one block's codes; `None` where there are none, or they are not what was written.
+    pub(crate) fn records(&self, block: usize) -> Option<&[u8]> {
+        let codes = self.codes.as_ref()?;
+        let rows = self.block(block);
+        let records = &codes[rows.start * self.record_bytes..rows.end * self.record_bytes];
+        let verified = &self.verified[block];
+        match verified.load(Ordering::Acquire) {
+            known if known & CODES != 0 => Some(records),
+            known if known & NO_CODES != 0 => None,
+            _ if crc32fast::hash(records) == self.record.checksums[block].codes => {
+                verified.fetch_or(CODES, Ordering::AcqRel);
+                Some(records)
+            }
+            _ => {
+                verified.fetch_or(NO_CODES, Ordering::AcqRel);
+                None
+            }
+        }
+    }
+
+    /// Whether the codes that were published are not all there, as far as this process has looked.
+    pub(crate) fn lost_codes(&self) -> bool {
+        let damaged = self.verified.iter().any(|block| block.load(Ordering::Acquire) & NO_CODES != 0);
+        self.record.codes.is_some() && (self.codes.is_none() || damaged)
     }
 
     /// Verifies the owners of one block, after which [`id`](Self::id) and [`owner`](Self::owner) may be asked about its rows.
@@ -125,7 +177,7 @@ impl Segment {
         let rows = self.block(block);
         let checksums = self.record.checksums[block];
         if what == VECTORS {
-            let stride = self.dimension * size_of::<f32>();
+            let stride = self.dimension * self.vector_type.bytes();
             self.compare(FileKind::Rows, &self.vectors, rows.start * stride..rows.end * stride, checksums.vectors)?;
         } else {
             self.compare(FileKind::Owners, &self.owners, rows.start * OWNER_BYTES..rows.end * OWNER_BYTES, checksums.owners)?;

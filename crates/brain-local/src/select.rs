@@ -84,8 +84,11 @@ pub(crate) fn count_samples(snapshot: &Snapshot, rows: &Rows) -> Result<u64> {
 /// As [`fetch`].
 pub(crate) fn read(snapshot: &Snapshot, rows: &[u32]) -> Result<VectorBatch> {
     let mut batch = VectorBatch::with_capacity(rows.len(), snapshot.manifest().spec.dimension);
+    let mut vector = Vec::with_capacity(snapshot.manifest().spec.dimension);
     for &row in rows {
-        batch.push(snapshot.owner(row)?, snapshot.vector(row)?)?;
+        vector.clear();
+        snapshot.vector(row)?.widen_into(&mut vector);
+        batch.push(snapshot.owner(row)?, &vector)?;
     }
     Ok(batch)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use brain_core::{Item, ItemId, Result};
+use brain_kernels::Rows;
 use roaring::RoaringBitmap;
 
 use crate::format::Column;
@@ -122,11 +123,11 @@ impl Snapshot {
         Ok(segment.owner(offset))
     }
 
-    /// The vector of a row.
+    /// The vector of a row, as it is stored.
     ///
     /// # Errors
     /// [`Corrupt`](brain_core::ErrorKind::Corrupt), naming the file and the bytes.
-    pub(crate) fn vector(&self, row: u32) -> Result<&[f32]> {
+    pub(crate) fn vector(&self, row: u32) -> Result<Rows<'_>> {
         let (segment, offset) = self.locate(row);
         segment.vectors(offset..offset + 1)
     }

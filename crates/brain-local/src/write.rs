@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use brain_core::{AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, enumerate, validate};
 
 use crate::append::Appender;
-use crate::format::FileKind;
+use crate::format::{FileKind, VectorType};
 use crate::handle::Handle;
 use crate::lock::WriterLock;
 use crate::manifest::Manifest;
@@ -21,6 +21,9 @@ use crate::snapshot::Snapshot;
 /// Those of [`SimilarityIndex::add`](brain_core::SimilarityIndex::add).
 pub(crate) fn add(handle: &Handle, batch: &VectorBatch, on_conflict: OnConflict) -> Result<AddReport> {
     validate::batch(batch, handle.spec.dimension, handle.spec.metric)?;
+    if VectorType::of(&handle.spec) == VectorType::F16 {
+        validate::half_precision(batch, handle.spec.metric)?;
+    }
     let mut report = AddReport::default();
     if batch.is_empty() {
         return Ok(report);
@@ -55,7 +58,7 @@ pub(crate) fn add(handle: &Handle, batch: &VectorBatch, on_conflict: OnConflict)
     report.replaced = replaced.len() as u64;
     if report.added + report.replaced > 0 {
         manifest.dead.extend(replaced);
-        writer.publish(manifest)?.compact_if_worthwhile();
+        writer.publish(manifest)?;
     }
     Ok(report)
 }
@@ -89,7 +92,7 @@ pub(crate) fn remove(handle: &Handle, selector: Selector<'_>, on_missing: OnMiss
     }
     let removed = before - manifest.live_rows();
     if removed > 0 {
-        writer.publish(manifest)?.compact_if_worthwhile();
+        writer.publish(manifest)?;
     }
     if on_missing == OnMissing::Ignore {
         missing.clear();
@@ -112,14 +115,18 @@ fn not_there(name: &str, missing: &[ItemId]) -> Error {
 }
 
 /// The one writer of the moment, and the state it starts from.
-struct Writer<'a> {
-    handle: &'a Handle,
-    old: Arc<Snapshot>,
+pub(crate) struct Writer<'a> {
+    pub(crate) handle: &'a Handle,
+    pub(crate) old: Arc<Snapshot>,
     _lock: WriterLock,
 }
 
 impl<'a> Writer<'a> {
-    fn begin(handle: &'a Handle) -> Result<Self> {
+    /// Waits for its turn.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when the index was dropped; those of the lock and of the storage.
+    pub(crate) fn begin(handle: &'a Handle) -> Result<Self> {
         // First of all, so that a dropped index is found out before its folder is missed.
         handle.snapshot()?;
         let lock = WriterLock::acquire(&handle.folder)?;
@@ -131,7 +138,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Publishes `manifest`, whose rows are durable, after it has brought their order up to date.
-    fn publish(self, mut manifest: Manifest) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) when another writer was there in spite of the lock; those of the storage.
+    pub(crate) fn publish(self, mut manifest: Manifest) -> Result<Self> {
         let publish = |manifest: &mut Manifest| {
             // Mapped before it is published: what cannot be read again must not count.
             let grown = Snapshot::open(&self.handle.folder, manifest.clone(), Some(&self.old))?;
@@ -153,36 +163,10 @@ impl<'a> Writer<'a> {
         Ok(new)
     }
 
-    /// Writes the live rows anew when more than half of the rows are dead; less than a block of them is not worth it. A failure leaves the index as it was, dead rows included, and the next
-    /// change tries again: the change that was just published must not be reported as failed.
-    fn compact_if_worthwhile(self) {
-        let manifest = self.old.manifest();
-        if manifest.dead.len() >= u64::from(manifest.layout.block_rows) && manifest.dead.len() > manifest.live_rows() {
-            // An error of the storage comes up again where it matters: in the next search or change.
-            let _ = self.compact();
-        }
-    }
-
-    fn compact(self) -> Result<()> {
-        let old = Arc::clone(&self.old);
-        let mut manifest = old.manifest().clone();
-        manifest.segments.clear();
-        manifest.runs.clear();
-        manifest.dead.clear();
-        let mut appender = Appender::new(&self.handle.folder, &mut manifest);
-        let copied = (0..old.manifest().rows()).filter(|&row| old.is_live(row)).try_for_each(|row| appender.push(&old.owner(row)?, old.vector(row)?));
-        if let Err(error) = copied.and_then(|()| appender.finish()) {
-            self.tidy();
-            return Err(error);
-        }
-        self.publish(manifest)?.tidy();
-        Ok(())
-    }
-
     /// Removes the files that the manifest does not name, and cuts the others to what it publishes: what a writer that was killed or failed left, and
     /// what was compacted away. Readers keep what they have mapped: of files that are cut, they map published bytes only. What cannot be removed now
     /// is in nobody's way, and is tried again by the next process that writes.
-    fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         let Ok(entries) = std::fs::read_dir(&self.handle.folder) else { return };
         for entry in entries.flatten() {
             let Some((kind, file)) = entry.file_name().to_str().and_then(FileKind::parse) else { continue };

@@ -46,12 +46,12 @@ fn a_changed_byte_is_found_named_and_never_searched() {
     add(&*home.create(), 0..5000, OnConflict::Error).unwrap();
     flip(&home.file("rows"), 4500 * DIMENSION * 4 + 1);
     let opened = home.open().unwrap();
-    let error = nearest(&*opened, 0, 1, Scope::All).unwrap_err();
+    let error = nearest(&*opened, 4500, 1, Scope::All).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.message().contains("000000.rows: bytes 1048576 to 1280000 do not match"), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("cleanup")));
     // Not only the first time.
-    assert!(nearest(&*opened, 0, 1, Scope::All).is_err());
+    assert!(nearest(&*opened, 4500, 1, Scope::All).is_err());
     assert!(block_on(opened.fetch(Selector::Items(&[id(4999)]))).is_err());
     // The other block is as good as ever.
     let good: ItemSet = (0..4096).map(id).collect();
