@@ -2,7 +2,7 @@
 //!
 //! | what | measured | floor |
 //! |---|---|---|
-//! | `local` | a query over all rows, views, adding, opening | a parallel read of the same bytes; a plain write and sync |
+//! | `local` | queries, views, adding, opening; `--peers PYTHON` adds other libraries | a parallel read of the same bytes; a matrix product; a plain write and sync |
 //! | `dataset` | import of JSON Lines, resolving views, memory | reading the same lines |
 //! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
 //! | `cli` | how soon the program answers | starting a program that does nothing |
@@ -22,6 +22,10 @@ use std::collections::BTreeMap;
 struct Flags(BTreeMap<String, String>);
 
 impl Flags {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     fn number(&self, name: &str, default: usize) -> usize {
         self.0.get(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("--{name} wants a number, not {value:?}")))
     }

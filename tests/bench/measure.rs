@@ -38,6 +38,11 @@ pub(crate) fn peak_mb() -> f64 {
     status("VmHWM:")
 }
 
+/// Forgets the peak: from now on [`peak_mb`] is that of what follows. Linux only; elsewhere there is no peak to forget.
+pub(crate) fn reset_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// The memory this process holds now, in MB.
 pub(crate) fn resident_mb() -> f64 {
     status("VmRSS:")

@@ -91,22 +91,20 @@ impl Comparison<'_> {
         let mut start = 0;
         while start < count {
             let panel = PANEL.min(count - start);
-            if metric.has_own_sum() {
-                for (position, sum) in owns[..panel].iter_mut().enumerate() {
-                    *sum = metric.own(own::<I, F, S>(instructions, row_at(start + position)));
-                }
-            }
-            if queries.len() == 1 {
-                let mut position = start;
-                while position + ROWS_AT_ONCE <= start + panel {
-                    one_query::<I, F, S, ROWS_AT_ONCE>(instructions, row_at, position, &queries[0], out);
-                    position += ROWS_AT_ONCE;
-                }
-                while position < start + panel {
-                    one_query::<I, F, S, 1>(instructions, row_at, position, &queries[0], out);
-                    position += 1;
+            let positions = start..start + panel;
+            if let [query] = queries {
+                if metric.has_own_sum() {
+                    one_query::<I, F, S, true>(instructions, row_at, positions, query, out, &mut owns);
+                    owns[..panel].iter_mut().for_each(|sum| *sum = metric.own(*sum as f32));
+                } else {
+                    one_query::<I, F, S, false>(instructions, row_at, positions, query, out, &mut owns);
                 }
             } else {
+                if metric.has_own_sum() {
+                    for (position, sum) in owns[..panel].iter_mut().enumerate() {
+                        *sum = metric.own(own::<I, F, S>(instructions, row_at(start + position)));
+                    }
+                }
                 let mut position = start;
                 while position < start + panel {
                     many_queries::<I, F, S, R, Q>(instructions, row_at, position..(position + R).min(start + panel), count, queries, out);
@@ -125,21 +123,44 @@ impl Comparison<'_> {
     }
 }
 
+/// A panel against one query: several rows at a time, and those that are left one by one.
 #[inline(always)]
-fn one_query<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize>(
+fn one_query<'r, I: Instructions, F: Form, S: Stored + 'r, const OWN: bool>(
+    instructions: I,
+    row_at: impl Fn(usize) -> &'r [S] + Copy,
+    positions: std::ops::Range<usize>,
+    query: &Prepared,
+    out: &mut [f32],
+    owns: &mut [f64; PANEL],
+) {
+    let mut position = positions.start;
+    while position + ROWS_AT_ONCE <= positions.end {
+        some_rows::<I, F, S, ROWS_AT_ONCE, OWN>(instructions, row_at, position, query, out, &mut owns[position - positions.start..]);
+        position += ROWS_AT_ONCE;
+    }
+    while position < positions.end {
+        some_rows::<I, F, S, 1, OWN>(instructions, row_at, position, query, out, &mut owns[position - positions.start..]);
+        position += 1;
+    }
+}
+
+#[inline(always)]
+fn some_rows<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, const OWN: bool>(
     instructions: I,
     row_at: impl Fn(usize) -> &'r [S],
     start: usize,
     query: &Prepared,
     out: &mut [f32],
+    owns: &mut [f64],
 ) {
     let mut rows: [&[S]; R] = [&[]; R];
     for (r, row) in rows.iter_mut().enumerate() {
         *row = row_at(start + r);
     }
-    let sums = pairs::<I, F, S, R, 1>(instructions, rows, [&query.operand]);
+    let (sums, row_sums) = pairs::<I, F, S, R, 1, OWN>(instructions, rows, [&query.operand]);
     for r in 0..R {
         out[start + r] = sums[r][0];
+        owns[r] = f64::from(row_sums[r]);
     }
 }
 
@@ -163,7 +184,7 @@ fn many_queries<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, co
         for (q, operand) in operands.iter_mut().enumerate() {
             *operand = &queries[(first + q).min(queries.len() - 1)].operand;
         }
-        let sums = pairs::<I, F, S, R, Q>(instructions, rows, operands);
+        let (sums, _) = pairs::<I, F, S, R, Q, false>(instructions, rows, operands);
         for (r, sums) in sums.iter().enumerate().take(positions.len()) {
             for (q, sum) in sums.iter().enumerate().take(queries.len() - first) {
                 out[(first + q) * count + positions.start + r] = *sum;

@@ -76,16 +76,17 @@ impl Form for SharedSigns {
     }
 }
 
-/// The sums of `R` rows with `Q` queries. All are of one length.
+/// The sums of `R` rows with `Q` queries, and the rows' own sums where `OWN` asks for them. All are of one length.
 #[inline(always)]
-pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q: usize>(
+pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q: usize, const OWN: bool>(
     instructions: I,
     rows: [&[S]; R],
     queries: [&[f32]; Q],
-) -> [[f32; Q]; R] {
+) -> ([[f32; Q]; R], [f32; R]) {
     let length = queries[0].len();
     let whole = length / LANES;
     let mut sums = [[instructions.zero(); Q]; R];
+    let mut owns = [instructions.zero(); R];
     // Cut to one length, which spares a check of bounds for each load.
     let mut row_groups: [&[[S; LANES]]; R] = [&[]; R];
     for r in 0..R {
@@ -102,6 +103,9 @@ pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q
         }
         for r in 0..R {
             let x = S::load(instructions, &row_groups[r][group]);
+            if OWN {
+                owns[r] = F::own(instructions, x, owns[r]);
+            }
             for q in 0..Q {
                 sums[r][q] = F::pair(instructions, x, y[q], sums[r][q]);
             }
@@ -110,16 +114,20 @@ pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q
     if whole * LANES < length {
         for r in 0..R {
             let x = S::load(instructions, &filled(&rows[r][whole * LANES..]));
+            if OWN {
+                owns[r] = F::own(instructions, x, owns[r]);
+            }
             for q in 0..Q {
                 let y = instructions.load(&filled(&queries[q][whole * LANES..]));
                 sums[r][q] = F::pair(instructions, x, y, sums[r][q]);
             }
         }
     }
-    let mut out = [[0.0; Q]; R];
+    let mut out = ([[0.0; Q]; R], [0.0; R]);
     for r in 0..R {
-        for q in 0..Q {
-            out[r][q] = instructions.sum(sums[r][q]);
+        out.0[r] = sums[r].map(|sum| instructions.sum(sum));
+        if OWN {
+            out.1[r] = instructions.sum(owns[r]);
         }
     }
     out

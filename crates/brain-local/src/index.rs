@@ -199,7 +199,7 @@ impl SimilarityIndex for LocalIndex {
         let dead = manifest.dead.len();
         let details = [
             ("algorithm", json!("exact")),
-            ("bytes", Value::Object(sizes)),
+            ("bytes_of", Value::Object(sizes)),
             ("dead_rows", json!(dead)),
             ("folder", json!(self.handle.folder.display().to_string())),
             // The share of what lies there for nothing; from a half on the live rows are written anew.

@@ -56,6 +56,8 @@ pub use brain_core as core;
 pub use brain_core::Query;
 pub use brain_core::search::{Aggregation, Report, Route};
 pub use brain_dataset as dataset;
+#[cfg(feature = "local")]
+pub use brain_local as local;
 #[cfg(feature = "models")]
 pub use brain_models;
 

@@ -1,7 +1,8 @@
 //! Which crate may see which: kernels → core → store → (dataset, runs, local, …) → brain → (app, cli).
 //!
 //! A crate sees the layers before its own, never its siblings. Three packages stand beside the layers: the testkit sees
-//! the vocabulary and is seen by tests only, the whole-product tests see what a user sees, and xtask sees nothing.
+//! the vocabulary and is seen by tests only, the whole-product tests see what a user sees (and
+//! the kernels, to read what they read), and xtask sees nothing.
 
 use cargo_metadata::DependencyKind;
 
@@ -20,7 +21,8 @@ const LAYERS: [&[&str]; 6] = [
 const TESTKIT: &str = "brain-testkit";
 
 /// What the packages beside the layers see, for any kind of dependency.
-const BESIDE: [(&str, &[&str]); 3] = [(TESTKIT, &["brain-core", "brain-kernels"]), ("brain-tests", &["brain", TESTKIT]), ("xtask", &[])];
+const BESIDE: [(&str, &[&str]); 3] =
+    [(TESTKIT, &["brain-core", "brain-kernels"]), ("brain-tests", &["brain", "brain-kernels", TESTKIT]), ("xtask", &[])];
 
 /// What any crate may use in its tests, beyond what it sees anyway.
 const IN_TESTS: [&str; 2] = [TESTKIT, "brain-store"];

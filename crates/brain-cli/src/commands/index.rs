@@ -2,7 +2,7 @@
 
 use brain::Similarity;
 use brain::core::View;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{IndexCommand, RunArgs};
 use crate::failure::Result;
@@ -44,8 +44,12 @@ async fn info(session: &mut Session<'_>, args: &RunArgs) -> Result<()> {
     if let Some(bytes) = info.bytes {
         table.row(["bytes", &bytes.to_string()]);
     }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for (name, value) in &info.details {
-        table.row([name.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str()]);
+        match value {
+            Value::Object(parts) => parts.iter().for_each(|(part, value)| table.row([&format!("{name} {part}"), &text(value)])),
+            value => table.row([name, &text(value)]),
+        }
     }
     Ok(output.table(&table)?)
 }

@@ -1,0 +1,180 @@
+//! The embedded index against the bytes it has to read, and beside the libraries that Python users know.
+
+mod data;
+mod peers;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use brain::core::{
+    Direction, IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NearestRequest, NearestResponse, OnConflict, Precision, Scope, SimilarityBackend,
+    SimilarityIndex, VectorBatch,
+};
+use brain::local::{LocalIndex, Way};
+use futures::executor::block_on;
+use futures::stream::{self, StreamExt as _};
+
+use crate::Flags;
+use crate::measure::{against, alone, median_ms, once_ms, peak_mb, reset_peak, resident_mb};
+use data::{Data, Files};
+
+const BATCH: usize = 1000;
+const K: usize = 10;
+/// Queries whose answers are compared, for recall.
+const ASKED: usize = 50;
+
+pub(crate) fn run(flags: &Flags) {
+    let (rows, dimension) = (flags.number("rows", 50_000), flags.number("dim", 512));
+    let clustered = flags.text("data").unwrap_or("clustered") == "clustered";
+    println!(
+        "local index, {rows} rows of {dimension}, cosine, {}, {} threads",
+        if clustered { "around centres" } else { "without centres" },
+        rayon::current_num_threads()
+    );
+    let home = tempfile::tempdir().unwrap();
+    let sources = brain::core::config::Sources { home: Some(home.path().join("home")), ..Default::default() };
+    let brain = brain::Brain::with(&sources, Arc::new(brain::core::NoProgress)).unwrap();
+    let backend = brain.backends().get("local").unwrap();
+    let data = Data::new(rows, dimension, clustered);
+    let ids: Vec<ItemId> = (0..rows).map(|row| ItemId::from_text(&format!("{row:024x}"))).collect();
+
+    let single = fill(&*backend, "f32", &data, &ids, home.path());
+    let times = if rows > 200_000 { 7 } else { 21 };
+    let single = Bench { index: local(&*single), data: &data, ids: &ids, times };
+    single.whole();
+    single.many_queries();
+    single.views();
+    let half = make(&*backend, "f16", &data);
+    block_on(half.add(batches(&data, &ids), OnConflict::Error)).unwrap();
+    Bench { index: local(&*half), ..single }.half();
+    if let Some(python) = flags.text("peers") {
+        peers::compare(python, &single, home.path());
+    }
+}
+
+/// Makes an index and fills it, against a plain write of the same vectors.
+fn fill(backend: &dyn SimilarityBackend, vector_type: &str, data: &Data, ids: &[ItemId], folder: &Path) -> Box<dyn SimilarityIndex> {
+    let floor_file = folder.join("floor");
+    let write = (0..3).map(|_| once_ms(|| data::write_and_sync(&floor_file, data)).0).fold(f64::MAX, f64::min);
+    std::fs::remove_file(&floor_file).unwrap();
+    let index = make(backend, vector_type, data);
+    let before = resident_mb();
+    reset_peak();
+    let (add, report) = once_ms(|| block_on(index.add(batches(data, ids), OnConflict::Overwrite)).unwrap());
+    assert_eq!(report.added, data.rows() as u64);
+    against("add all rows, batches of 1000, each durable", add, "write and sync once, best of 3", write);
+    alone("  memory while adding, beyond the rows", peak_mb() - before, "MB (peak, with one batch)");
+    let (open, _) = once_ms(|| block_on(backend.open(index.spec())).unwrap());
+    alone("open", open, "ms");
+    index
+}
+
+fn make(backend: &dyn SimilarityBackend, vector_type: &str, data: &Data) -> Box<dyn SimilarityIndex> {
+    let parameters = [("vector_type".to_owned(), vector_type.into())].into();
+    let spec =
+        IndexSpec { name: format!("bench-{vector_type}"), dimension: data.dimension, metric: Metric::Cosine, items: ItemKind::Samples, parameters };
+    block_on(backend.create(&spec)).unwrap()
+}
+
+fn batches<'a>(data: &'a Data, ids: &'a [ItemId]) -> stream::BoxStream<'a, brain::core::Result<VectorBatch>> {
+    let batch = |from: usize| {
+        let to = (from + BATCH).min(data.rows());
+        let items = ids[from..to].iter().cloned().map(Item::sample).collect();
+        VectorBatch::new(items, data.dimension, data.vectors[from * data.dimension..to * data.dimension].to_vec())
+    };
+    stream::iter((0..data.rows()).step_by(BATCH)).map(batch).boxed()
+}
+
+fn local(index: &dyn SimilarityIndex) -> &LocalIndex {
+    index.client().downcast_ref().unwrap()
+}
+
+/// One index, filled.
+#[derive(Clone, Copy)]
+struct Bench<'a> {
+    index: &'a LocalIndex,
+    data: &'a Data,
+    ids: &'a [ItemId],
+    times: usize,
+}
+
+impl Bench<'_> {
+    fn request<'r>(&self, queries: &'r [f32], scope: Scope<'r>) -> NearestRequest<'r> {
+        NearestRequest { queries, k: K, scope, direction: Direction::Nearest, precision: Precision::Approximate }
+    }
+
+    /// As a user asks: the index chooses its way.
+    fn ask(&self, queries: &[f32], scope: Scope<'_>) -> NearestResponse {
+        block_on(self.index.nearest(self.request(queries, scope))).unwrap()
+    }
+
+    fn ask_by(&self, way: Way, queries: &[f32]) -> NearestResponse {
+        self.index.nearest_by(way, self.request(queries, Scope::All)).unwrap()
+    }
+
+    fn whole(&self) {
+        let query = self.data.row(self.data.rows() / 2);
+        let (first, _) = once_ms(|| self.ask(query, Scope::All));
+        alone("first query, checksums verified", first, "ms");
+        let rows = Files::of(self.index.folder(), "rows");
+        let codes = Files::of(self.index.folder(), "codes");
+        let read_rows = median_ms(self.times, || rows.read());
+        let by_rows = median_ms(self.times, || self.ask_by(Way::Rows, query));
+        against("f32 scan", by_rows, "parallel read of the rows", read_rows);
+        let read_codes = median_ms(self.times, || codes.read());
+        let by_codes = median_ms(self.times, || self.ask_by(Way::Codes, query));
+        against("i8 scan and re-rank", by_codes, "parallel read of the codes", read_codes);
+        against("i8 scan and re-rank", by_codes, "f32 scan", by_rows);
+        alone(
+            "  recall@10 of it, against the f32 scan",
+            self.recall(),
+            &format!("({ASKED} queries; it says exact: {})", self.ask(query, Scope::All).exact),
+        );
+        println!("  {}", self.ask(query, Scope::All).remark.unwrap_or_default());
+    }
+
+    fn recall(&self) -> f64 {
+        let mut same = 0;
+        for row in (0..ASKED).map(|number| number * self.data.rows() / ASKED) {
+            let truth = self.ask_by(Way::Rows, self.data.row(row));
+            let found = self.ask(self.data.row(row), Scope::All);
+            same += found.hits[0].iter().filter(|hit| truth.hits[0].contains(hit)).count();
+        }
+        same as f64 / (ASKED * K) as f64
+    }
+
+    fn half(&self) {
+        let query = self.data.row(self.data.rows() / 2);
+        let rows = Files::of(self.index.folder(), "rows");
+        self.ask_by(Way::Rows, query);
+        let read = median_ms(self.times, || rows.read());
+        against("f16 scan", median_ms(self.times, || self.ask_by(Way::Rows, query)), "parallel read of the f16 rows", read);
+        against("f16 rows, i8 scan and re-rank", median_ms(self.times, || self.ask_by(Way::Codes, query)), "parallel read of the f16 rows", read);
+    }
+
+    fn many_queries(&self) {
+        let queries = &self.data.vectors[..200.min(self.data.rows()) * self.data.dimension];
+        let times = self.times.min(5);
+        let mut out = vec![0.0; self.data.rows() * 200];
+        let floor = median_ms(times, || data::products(&self.data.vectors, queries, self.data.dimension, &mut out));
+        drop(out);
+        against("200 queries at once", median_ms(times, || self.ask(queries, Scope::All)), "the bare matrix product", floor);
+    }
+
+    fn views(&self) {
+        let rows = Files::of(self.index.folder(), "rows");
+        let stride = self.data.dimension * size_of::<f32>();
+        let query = self.data.row(self.data.rows() / 2);
+        for percent in [1, 10, 50] {
+            let chosen: Vec<usize> = (0..self.data.rows()).step_by(100 / percent).collect();
+            let set: ItemSet = chosen.iter().map(|&row| self.ids[row].clone()).collect();
+            let scope = Scope::Items(&set);
+            let (first, _) = once_ms(|| self.ask(query, scope));
+            let floor = median_ms(self.times, || rows.read_rows(&chosen, stride));
+            against(&format!("within a view of {percent} %"), median_ms(self.times, || self.ask(query, scope)), "parallel read of its rows", floor);
+            let by_rows = median_ms(self.times, || self.index.nearest_by(Way::Rows, self.request(query, scope)).unwrap());
+            against("  by its rows alone", by_rows, "parallel read of its rows", floor);
+            alone("  the first time, its ids looked up", first, "ms");
+        }
+    }
+}
