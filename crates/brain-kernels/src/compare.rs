@@ -10,6 +10,10 @@ use crate::tile::{Differences, Form, Products, SharedSigns, SquaredDifferences, 
 /// the rows of every tile.
 const PANEL: usize = 48;
 
+/// How many queries a panel is compared with before the next: they stay in the second cache while the panel's rows pass by. A multiple of the queries of
+/// every tile.
+const QUERIES: usize = 96;
+
 /// As many rows against one query fill the time in which each waits for memory.
 const ROWS_AT_ONCE: usize = 4;
 
@@ -105,10 +109,16 @@ impl Comparison<'_> {
                         *sum = metric.own(own::<I, F, S>(instructions, row_at(start + position)));
                     }
                 }
-                let mut position = start;
-                while position < start + panel {
-                    many_queries::<I, F, S, R, Q>(instructions, row_at, position..(position + R).min(start + panel), count, queries, out);
-                    position += R;
+                let mut first = 0;
+                while first < queries.len() {
+                    let some = first..(first + QUERIES).min(queries.len());
+                    let mut position = start;
+                    while position < start + panel {
+                        let rows = position..(position + R).min(start + panel);
+                        many_queries::<I, F, S, R, Q>(instructions, row_at, rows, count, queries, some.clone(), out);
+                        position += R;
+                    }
+                    first += QUERIES;
                 }
             }
             for (number, query) in queries.iter().enumerate() {
@@ -164,7 +174,7 @@ fn some_rows<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, const
     }
 }
 
-/// A group of rows against all queries, `Q` at a time. Tiles at the edges are filled up with a row or a query once more, whose sums are dropped.
+/// A group of rows against some of the queries, `Q` at a time. Tiles at the edges are filled up with a row or a query once more, whose sums are dropped.
 #[inline(always)]
 fn many_queries<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, const Q: usize>(
     instructions: I,
@@ -172,21 +182,22 @@ fn many_queries<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, co
     positions: std::ops::Range<usize>,
     count: usize,
     queries: &[Prepared],
+    some: std::ops::Range<usize>,
     out: &mut [f32],
 ) {
     let mut rows: [&[S]; R] = [&[]; R];
     for (r, row) in rows.iter_mut().enumerate() {
         *row = row_at((positions.start + r).min(positions.end - 1));
     }
-    let mut first = 0;
-    while first < queries.len() {
+    let mut first = some.start;
+    while first < some.end {
         let mut operands: [&[f32]; Q] = [&[]; Q];
         for (q, operand) in operands.iter_mut().enumerate() {
-            *operand = &queries[(first + q).min(queries.len() - 1)].operand;
+            *operand = &queries[(first + q).min(some.end - 1)].operand;
         }
         let (sums, _) = pairs::<I, F, S, R, Q, false>(instructions, rows, operands);
         for (r, sums) in sums.iter().enumerate().take(positions.len()) {
-            for (q, sum) in sums.iter().enumerate().take(queries.len() - first) {
+            for (q, sum) in sums.iter().enumerate().take(some.end - first) {
                 out[(first + q) * count + positions.start + r] = *sum;
             }
         }
