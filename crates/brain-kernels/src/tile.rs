@@ -125,7 +125,10 @@ pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q
     }
     let mut out = ([[0.0; Q]; R], [0.0; R]);
     for r in 0..R {
-        out.0[r] = sums[r].map(|sum| instructions.sum(sum));
+        // No closure: it would be compiled apart.
+        for (out, sum) in out.0[r].iter_mut().zip(sums[r]) {
+            *out = instructions.sum(sum);
+        }
         if OWN {
             out.1[r] = instructions.sum(owns[r]);
         }

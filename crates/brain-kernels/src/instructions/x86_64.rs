@@ -55,7 +55,8 @@ impl Instructions for Avx2 {
         // SAFETY: see above; 16 bytes.
         unsafe {
             let codes = _mm_loadu_si128(codes.as_ptr().cast());
-            [codes, _mm_srli_si128::<8>(codes)].map(|codes| _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes)))
+            let (first, second) = (_mm256_cvtepi8_epi32(codes), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(codes)));
+            [_mm256_cvtepi32_ps(first), _mm256_cvtepi32_ps(second)]
         }
     }
 
