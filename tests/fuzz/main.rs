@@ -1,0 +1,19 @@
+//! The fuzz targets as a libFuzzer program: `cargo xtask fuzz TARGET [--seconds N]`.
+//!
+//! One program holds them all; the environment variable `BRAIN_FUZZ_TARGET` says which one it is. What a target does with its input, and what must hold
+//! then, is in [`targets`]; an ordinary test runs the same over every seed.
+
+#![no_main]
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod targets;
+
+use std::sync::LazyLock;
+
+static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+    let name = std::env::var("BRAIN_FUZZ_TARGET").expect("BRAIN_FUZZ_TARGET names the target");
+    targets::find(&name).unwrap_or_else(|| panic!("there is no fuzz target {name:?}"))
+});
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| TARGET(data));
