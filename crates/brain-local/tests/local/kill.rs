@@ -25,7 +25,7 @@ struct Tally {
     absent: u32,
     /// or was there: between its publication and its acknowledgement.
     present: u32,
-    /// Of these, while the live rows were being written anew.
+    /// While the live rows were being written anew, or were about to be.
     compacting: u32,
 }
 
@@ -66,8 +66,8 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
         tally.opening += u32::from(lines.is_empty());
         tally.present += u32::from(present);
         tally.absent += u32::from(begun > acknowledged && !present);
-        // It was worth it, and is not done.
-        tally.compacting += u32::from(present && dead >= u64::from(BLOCK_ROWS) && dead > info.items);
+        // It was worth it, and is not done, and was begun in this life.
+        tally.compacting += u32::from((present || acknowledged > next) && dead >= u64::from(BLOCK_ROWS) && dead > info.items);
         next = acknowledged + u64::from(present);
     }
     eprintln!("{tally:?}");

@@ -31,11 +31,11 @@ pub(crate) fn spec() -> IndexSpec {
     IndexSpec { name: "patches".into(), dimension: DIMENSION, metric: Metric::Euclidean, items: ItemKind::Patches, parameters: Parameters::new() }
 }
 
-/// Makes the index in `home`, cut small.
+/// Makes the index in `home`, cut small, and with codes although it is.
 pub(crate) fn create(home: &Path) {
     block_on(backend(home).create(&spec())).unwrap();
     let layout = (BLOCK_ROWS, SEGMENT_ROWS, TAIL_ROWS);
-    let cut = "UPDATE local_index SET block_rows = ?1, segment_rows = ?2, tail_rows = ?3";
+    let cut = "UPDATE local_index SET block_rows = ?1, segment_rows = ?2, tail_rows = ?3, coded = 1";
     Database::open(home).unwrap().write("cut small", |transaction| transaction.execute(cut, layout)).unwrap();
 }
 

@@ -43,12 +43,18 @@ pub(super) struct Original {
 impl Home {
     fn make() -> Self {
         let folder = SCRATCH.path().join("indexes");
-        let specs = [spec("samples", 4, Metric::L1, ItemKind::Samples), spec("patches", 5, Metric::Cosine, ItemKind::Patches)];
+        let half = Parameters::from([("vector_type".to_owned(), "f16".into())]);
+        let specs = [
+            spec("samples", 4, Metric::L1, ItemKind::Samples, Parameters::new()),
+            spec("patches", 5, Metric::Cosine, ItemKind::Patches, Parameters::new()),
+            spec("halves", 6, Metric::Euclidean, ItemKind::Patches, half),
+        ];
         let create = |spec: &IndexSpec| block_on(local(&folder).create(spec)).unwrap().spec().clone();
         let specs = specs.each_ref().map(create);
-        // Blocks, segments and runs of a few rows: several of each in files that are small enough to be restored thousands of times.
+        // Blocks, segments and runs of a few rows, and codes: several of each in files that are small enough to be restored thousands of times.
         let database = folder.join("brain.db");
-        Connection::open(&database).unwrap().execute("UPDATE local_index SET block_rows = 4, segment_rows = 16, tail_rows = 8", []).unwrap();
+        let cut = "UPDATE local_index SET block_rows = 4, segment_rows = 16, tail_rows = 8, coded = 1";
+        Connection::open(&database).unwrap().execute(cut, []).unwrap();
         let written = specs.each_ref().map(|spec| fill(&*block_on(local(&folder).open(spec)).unwrap()));
         let mut files = Vec::new();
         let mut originals = Vec::new();
@@ -113,8 +119,8 @@ fn local(folder: &std::path::Path) -> Arc<dyn brain::core::SimilarityBackend> {
     Brain::with(&sources, Arc::new(NoProgress)).unwrap().backends().get("local").unwrap()
 }
 
-fn spec(name: &str, dimension: usize, metric: Metric, items: ItemKind) -> IndexSpec {
-    IndexSpec { name: name.to_owned(), dimension, metric, items, parameters: Parameters::new() }
+fn spec(name: &str, dimension: usize, metric: Metric, items: ItemKind, parameters: Parameters) -> IndexSpec {
+    IndexSpec { name: name.to_owned(), dimension, metric, items, parameters }
 }
 
 /// Adds rows in several batches, writes some anew and removes others; everything that was written.
@@ -126,8 +132,8 @@ fn fill(index: &dyn SimilarityIndex) -> BTreeMap<ItemId, Vec<(Item, Vec<f32>)>> 
         let mut batch = VectorBatch::with_capacity(numbers.len(), spec.dimension);
         for number in numbers {
             step += 1;
-            // No two distances are alike, so that the order of an answer is decided by nothing else.
-            let vector: Vec<f32> = (0..spec.dimension as u32).map(|at| ((step * 37 + at * 11) as f32).sin()).collect();
+            // As half precision has them too.
+            let vector: Vec<f32> = (0..spec.dimension as u32).map(|at| (((step * 37 + at * 11) as f32).sin() * 256.0).round() / 256.0).collect();
             batch.push(item(spec.items, number), &vector).unwrap();
             written.entry(item(spec.items, number).id).or_default().push((item(spec.items, number), vector));
         }
