@@ -1,15 +1,14 @@
 //! The order: from an id to its rows by binary search, without holding the ids in memory.
 
 use std::borrow::Borrow;
-use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use brain_core::{Error, ItemId, Result};
+use brain_core::{ItemId, Result};
 use brain_kernels::MappedFile;
 
+use crate::disk;
 use crate::format::{Column, FileKind};
 use crate::manifest::{Manifest, RunRecord};
 use crate::snapshot::Snapshot;
@@ -163,8 +162,7 @@ impl Run {
         if self.record.by_sample {
             bytes.extend(self.sorted_by(Column::Sample).iter().flat_map(|row| row.to_le_bytes()));
         }
-        let written = File::create(&path).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()));
-        written.map_err(|source| Error::io("write", &path, source))?;
+        disk::write(&path, &bytes)?;
         Ok(RunRecord { file, checksum: crc32fast::hash(&bytes), ..self.record.clone() })
     }
 }
