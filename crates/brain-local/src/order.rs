@@ -81,7 +81,8 @@ impl Order {
     }
 
     /// Brings the runs of `manifest`, which `snapshot` shows, up to date: files that were no good are written again, and a tail that has grown
-    /// becomes a run. The new files are durable when this returns, and count when the manifest is published.
+    /// becomes a run. The new files are written and synced when this returns, and count when the manifest is published. Their folder is not synced: a run
+    /// that a power loss takes back is sorted again, as any that is missing.
     ///
     /// # Errors
     /// Those of the file system.

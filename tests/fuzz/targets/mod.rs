@@ -22,14 +22,12 @@ use std::sync::LazyLock;
 
 use brain::core::{Error, ErrorKind};
 
-/// The targets by name; each has a folder of seeds of that name.
-pub(crate) const ALL: [(&str, fn(&[u8])); 5] =
-    [("npy", npy::run), ("filter", filter::run), ("jsonl", jsonl::run), ("coco", coco::run), ("segment", segment::run)];
+/// What a target does with an input; it panics where something does not hold.
+pub(crate) type Body = fn(&[u8]);
 
-/// The target of that name.
-pub(crate) fn find(name: &str) -> Option<fn(&[u8])> {
-    ALL.iter().find(|(known, _)| *known == name).map(|(_, run)| *run)
-}
+/// The targets by name; each has a folder of seeds of that name.
+pub(crate) const ALL: [(&str, Body); 5] =
+    [("npy", npy::run), ("filter", filter::run), ("jsonl", jsonl::run), ("coco", coco::run), ("segment", segment::run)];
 
 /// Where inputs become files: one folder a process, in memory where the machine has such a folder.
 static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(|| {

@@ -1,28 +1,26 @@
 //! Changes to the files of a local index, and to its manifest: the original rows come back, or an error.
 //!
-//! A home with two indexes is made once and kept in memory. Each input is a list of changes to it; then the home is opened as a new process would open
-//! it, everything is asked, and a row is added. Files are covered by checksums, so that no change of theirs may show. The manifest is not: what it says
+//! A home with three indexes is made once and kept in memory. Each input is an index and a list of changes to it; then the home is opened as a new
+//! process would open it, everything is asked, and a row is added. Files are covered by checksums, so that no change of theirs may show. The manifest is not: what it says
 //! may be wrong without being impossible, and then no more can be asked than that each row is one that was written once.
 
 mod answers;
 mod damage;
 mod home;
 
-use brain::core::{ErrorKind, Item, ItemId, OnConflict, OnMissing, Result, Selector, VectorBatch};
+use brain::core::{ErrorKind, Item, ItemId, OnConflict, OnMissing, Result, Selector, SimilarityBackend, VectorBatch};
 use futures::executor::block_on;
 
 use answers::Answers;
 use damage::Damage;
-use home::{HOME, Home, Original};
+use home::{HOME, Original};
 
 pub(super) fn run(data: &[u8]) {
-    let damage = Damage::parse(data);
+    let (index, changes) = data.split_first().unwrap_or((&0, &[]));
+    let (original, damage) = (&HOME.originals[usize::from(*index) % HOME.originals.len()], Damage::parse(changes));
     HOME.restore();
-    damage.inflict(&HOME);
-    for original in &HOME.originals {
-        let seen = Seen { original, damage: &damage };
-        seen.check(&HOME);
-    }
+    damage.inflict(&HOME, original);
+    Seen { original, damage: &damage }.check(&*HOME.backend());
 }
 
 /// An index as it is found after the damage.
@@ -32,8 +30,8 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn check(&self, home: &Home) {
-        let Some(index) = self.accept(home.open(self.original)) else { return };
+    fn check(&self, backend: &dyn SimilarityBackend) {
+        let Some(index) = self.accept(block_on(backend.open(&self.original.spec))) else { return };
         self.compare(Answers::of(&*index, self.original));
         let added = Item::sample(ItemId::from_text("added after the damage"));
         let vector = vec![0.25; self.original.spec.dimension];

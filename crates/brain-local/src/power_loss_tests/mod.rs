@@ -109,7 +109,7 @@ enum Found {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4))]
+    #![proptest_config(ProptestConfig::with_cases(3))]
 
     #[test]
     fn a_power_loss_at_any_instant_loses_nothing_that_was_acknowledged(steps in steps(), halved: bool, seed: u64) {

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::home::Home;
+use super::home::{Home, Original};
 
 /// Bytes of an input that make one change.
 const CHANGE: usize = 8;
@@ -32,22 +32,18 @@ enum Change {
 impl Damage {
     pub(super) fn parse(data: &[u8]) -> Self {
         let (changes, _) = data.as_chunks::<CHANGE>();
-        Self(
-            changes
-                .iter()
-                .map(|&[kind, a, b, c, d, e, f, g]| {
-                    let (which, at) = (usize::from(a), usize::from(u16::from_le_bytes([b, c])));
-                    match kind % 6 {
-                        0 => Change::Flip { file: which, at, mask: d },
-                        1 => Change::Cut { file: which, at },
-                        2 => Change::Grow { file: which, by: at % 100, with: d },
-                        3 => Change::Remove { file: which },
-                        4 => Change::Swap { file: which, other: usize::from(d) },
-                        _ => Change::Cell { cell: usize::from(u16::from_le_bytes([a, g])), at, with: [e, f] },
-                    }
-                })
-                .collect(),
-        )
+        let change = |&[kind, a, b, c, d, e, f, g]: &[u8; CHANGE]| {
+            let (which, at) = (usize::from(a), usize::from(u16::from_le_bytes([b, c])));
+            match kind % 6 {
+                0 => Change::Flip { file: which, at, mask: d },
+                1 => Change::Cut { file: which, at },
+                2 => Change::Grow { file: which, by: at % 100, with: d },
+                3 => Change::Remove { file: which },
+                4 => Change::Swap { file: which, other: usize::from(d) },
+                _ => Change::Cell { cell: usize::from(u16::from_le_bytes([a, g])), at, with: [e, f] },
+            }
+        };
+        Self(changes.iter().map(change).collect())
     }
 
     /// Whether nothing is changed.
@@ -60,14 +56,14 @@ impl Damage {
         self.0.iter().any(|change| matches!(change, Change::Cell { .. }))
     }
 
-    pub(super) fn inflict(&self, home: &Home) {
-        self.0.iter().for_each(|change| change.inflict(home));
+    pub(super) fn inflict(&self, home: &Home, index: &Original) {
+        self.0.iter().for_each(|change| change.inflict(home, index));
     }
 }
 
 impl Change {
-    fn inflict(&self, home: &Home) {
-        let path = |file: usize| &home.files[file % home.files.len()].0;
+    fn inflict(&self, home: &Home, index: &Original) {
+        let path = |file: usize| &index.files[file % index.files.len()].0;
         // A file that an earlier change removed is left alone.
         match *self {
             Self::Flip { file, at, mask } => {

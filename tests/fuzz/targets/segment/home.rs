@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use brain::Brain;
 use brain::core::config::Sources;
 use brain::core::{
-    AddReport, IndexSpec, Item, ItemId, ItemKind, Metric, NoProgress, OnConflict, OnMissing, Parameters, Result, Selector, SimilarityIndex,
-    VectorBatch,
+    AddReport, IndexSpec, Item, ItemId, ItemKind, Metric, NoProgress, OnConflict, OnMissing, Parameters, Result, Selector, SimilarityBackend,
+    SimilarityIndex, VectorBatch,
 };
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
@@ -24,8 +24,6 @@ pub(super) static HOME: LazyLock<Home> = LazyLock::new(Home::make);
 /// A home, as it was before the damage.
 pub(super) struct Home {
     folder: PathBuf,
-    /// The indexes' files and their bytes, in an order that does not depend on the folders' random names.
-    pub(super) files: Vec<(PathBuf, Vec<u8>)>,
     database: Vec<u8>,
     /// The cells of the manifests.
     pub(super) cells: Vec<Cell>,
@@ -35,6 +33,8 @@ pub(super) struct Home {
 /// One of its indexes.
 pub(super) struct Original {
     pub(super) spec: IndexSpec,
+    /// Its files and their bytes, by name.
+    pub(super) files: Vec<(PathBuf, Vec<u8>)>,
     /// Every row that was ever written, dead ones included.
     pub(super) written: BTreeMap<ItemId, Vec<(Item, Vec<f32>)>>,
     pub(super) answers: Answers,
@@ -56,31 +56,30 @@ impl Home {
         let cut = "UPDATE local_index SET block_rows = 4, segment_rows = 16, tail_rows = 8, coded = 1";
         Connection::open(&database).unwrap().execute(cut, []).unwrap();
         let written = specs.each_ref().map(|spec| fill(&*block_on(local(&folder).open(spec)).unwrap()));
-        let mut files = Vec::new();
         let mut originals = Vec::new();
         for (spec, written) in specs.into_iter().zip(written) {
             let index = block_on(local(&folder).open(&spec)).unwrap();
             let info = block_on(index.info()).unwrap();
-            let mut original = Original { spec, written, answers: Answers(Vec::new()) };
-            original.answers = Answers::of(&*index, &original);
-            originals.push(original);
             let entries = fs::read_dir(info.details["folder"].as_str().unwrap()).unwrap();
             let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some()).collect();
             paths.sort();
-            files.extend(paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())));
+            let files = paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+            let mut original = Original { spec, files, written, answers: Answers(Vec::new()) };
+            original.answers = Answers::of(&*index, &original);
+            originals.push(original);
         }
         let cells = Cell::of_manifests(&Connection::open(&database).unwrap());
         // The last connection is closed: everything is in this one file.
-        Self { folder, files, database: fs::read(database).unwrap(), cells, originals }
+        Self { folder, database: fs::read(database).unwrap(), cells, originals }
     }
 
     /// Puts every file back as it was.
     pub(super) fn restore(&self) {
         fs::remove_dir_all(&self.folder).unwrap();
-        for folder in self.files.iter().filter_map(|(path, _)| path.parent()) {
-            fs::create_dir_all(folder).unwrap();
+        for (path, bytes) in self.originals.iter().flat_map(|original| &original.files) {
+            path.parent().map(fs::create_dir_all).unwrap().unwrap();
+            fs::write(path, bytes).unwrap();
         }
-        self.files.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
         fs::write(self.database(), &self.database).unwrap();
     }
 
@@ -88,9 +87,9 @@ impl Home {
         self.folder.join("brain.db")
     }
 
-    /// The index as a new process finds it.
-    pub(super) fn open(&self, original: &Original) -> Result<Box<dyn SimilarityIndex>> {
-        block_on(local(&self.folder).open(&original.spec))
+    /// The backend as a new process finds it.
+    pub(super) fn backend(&self) -> Arc<dyn SimilarityBackend> {
+        local(&self.folder)
     }
 }
 
@@ -114,7 +113,7 @@ impl Original {
     }
 }
 
-fn local(folder: &std::path::Path) -> Arc<dyn brain::core::SimilarityBackend> {
+fn local(folder: &std::path::Path) -> Arc<dyn SimilarityBackend> {
     let sources = Sources { home: Some(folder.to_owned()), ..Sources::default() };
     Brain::with(&sources, Arc::new(NoProgress)).unwrap().backends().get("local").unwrap()
 }
