@@ -6,6 +6,9 @@
 mod bad_input;
 mod command_line;
 mod fiftyone;
+#[path = "../fuzz/targets/mod.rs"]
+mod fuzz_targets;
 mod home;
 mod resume;
+mod seeds;
 mod walk;

@@ -7,6 +7,7 @@
 //! | `tidy` | the house rules that no compiler checks: layers, forbidden dependencies, names, lengths, README in step |
 //! | `test` | tidy, then every test of the workspace, closed by one line: `N passed, N failed` |
 //! | `bench` | the product's benchmarks, in the release profile |
+//! | `fuzz` | one fuzz target, guided by coverage |
 //! | `ci` | everything a change has to pass: format, clippy, docs, tests, features alone, the README's commands |
 //!
 //! A rule is a pure function from text to findings wherever it can be, so that it is tested without a file system;
@@ -21,6 +22,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod process;
 mod readme;
 mod tally;
@@ -35,7 +37,7 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 
 /// The commands of this door, for the usage text and for the README check.
-pub(crate) const COMMANDS: [&str; 5] = ["tidy", "test", "bench", "ci", "help"];
+pub(crate) const COMMANDS: [&str; 6] = ["tidy", "test", "bench", "fuzz", "ci", "help"];
 
 const USAGE: &str = "\
 The developer's one door.
@@ -45,9 +47,14 @@ Usage: cargo xtask <command>
   tidy [--bless]    check the house rules; --bless rewrites the README's help section (as does --fix)
   test [ARGS…]      tidy, then `cargo test --workspace ARGS…` (with -p CRATE: that crate's tests only)
   bench [ARGS…]     the benchmarks in the release profile, for example: cargo xtask bench local
+  fuzz TARGET [--seconds N]
+                    a fuzz target of tests/fuzz for a minute, or N seconds
   ci                format, clippy, docs, tidy and tests, features alone, README commands, licences
   help              this text
 ";
+
+/// How long a target is fuzzed when nobody says.
+const FUZZ_SECONDS: u64 = 60;
 
 const BAD_USAGE: u8 = 2;
 
@@ -75,6 +82,14 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         },
         "test" => test::run(&Workspace::load()?, rest),
         "bench" => bench::run(&Workspace::load()?, rest),
+        "fuzz" => match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [target] => fuzz::run(&Workspace::load()?, target, FUZZ_SECONDS),
+            [target, "--seconds", seconds] => match seconds.parse() {
+                Ok(seconds) => fuzz::run(&Workspace::load()?, target, seconds),
+                Err(_) => Ok(bad_usage(&format!("`--seconds` takes a whole number, not `{seconds}`"))),
+            },
+            _ => Ok(bad_usage("`fuzz` takes a target, and perhaps `--seconds N`")),
+        },
         "ci" if rest.is_empty() => ci::run(&Workspace::load()?),
         "ci" => Ok(bad_usage(&format!("`ci` takes no arguments, not `{}`", rest.join(" ")))),
         "help" | "--help" | "-h" => {

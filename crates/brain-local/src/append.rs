@@ -1,17 +1,15 @@
 //! Appending rows to segments, behind what is published.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use brain_core::{Error, Item, Result};
 use brain_kernels::{Coding, f16};
 use crc32fast::Hasher;
 use rayon::prelude::*;
 
+use crate::disk::{AppendFile, sync_folder};
 use crate::format::{FileKind, VectorType, encode_owner};
 use crate::manifest::{BlockChecksums, Manifest, SegmentRecord};
-use crate::segment::REMEDY;
 
 /// Each core codes so many rows at a time: enough to be worth waking it up, few enough that a block is shared between several.
 const CODED_AT_ONCE: usize = 64;
@@ -200,54 +198,9 @@ pub(crate) fn encoded(coding: Coding, numbers: &[f32], count: usize) -> Vec<u8> 
     parts.collect::<Vec<_>>().concat()
 }
 
-/// A file that is written at its published end.
-pub(crate) struct AppendFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl AppendFile {
-    /// Opens the file at `path`, of which `published` bytes count; what a killed writer left behind them is cut off.
-    pub(crate) fn open(path: PathBuf, published: u64) -> Result<Self> {
-        let opened = OpenOptions::new().write(true).create(published == 0).truncate(false).open(&path).and_then(|mut file| {
-            let length = file.metadata()?.len();
-            if length > published {
-                file.set_len(published)?;
-            }
-            file.seek(SeekFrom::Start(published))?;
-            Ok((file, length))
-        });
-        match opened {
-            Ok((_, length)) if length < published => {
-                let message = format!("{} is cut short: {length} bytes where {published} were published", path.display());
-                Err(Error::corrupt(message).with_hint(REMEDY))
-            }
-            Ok((file, _)) => Ok(Self { path, file }),
-            Err(source) => Err(Error::io("append to", &path, source)),
-        }
-    }
-
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|source| Error::io("append to", &self.path, source))
-    }
-
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        self.file.sync_data().map_err(|source| Error::io("write", &self.path, source))
-    }
-}
-
 /// The checksum of `length` bytes that is known, extended over the bytes that follow them.
 fn extended(checksum: u32, length: u64, bytes: &[u8]) -> u32 {
     let mut hasher = Hasher::new_with_initial_len(checksum, length);
     hasher.update(bytes);
     hasher.finalize()
-}
-
-/// Makes the entries of a folder durable: files that were made in it are still there after a power loss.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    // Only Unix lets a folder be opened and synced; elsewhere the file system sees to it.
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| Error::io("write", folder, source))?;
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The backend: makes, opens and drops local indexes of one home.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
@@ -12,8 +12,8 @@ use brain_core::{
 use brain_store::Database;
 use serde_json::Value;
 
-use crate::append::sync_folder;
 use crate::declaration::DECLARATION;
+use crate::disk::make_folder;
 use crate::format::Layout;
 use crate::handle::Handle;
 use crate::index::LocalIndex;
@@ -148,11 +148,6 @@ impl SimilarityBackend for LocalBackend {
         let indexes = if count == 1 { "index" } else { "indexes" };
         Ok(Health { detail: format!("in process, exact; {count} {indexes} in {}", self.indexes.display()) })
     }
-}
-
-fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::io("make", folder, source))?;
-    folder.ancestors().skip(1).take(2).try_for_each(sync_folder)
 }
 
 fn not_found(name: &str) -> Error {

@@ -60,6 +60,7 @@
 mod append;
 mod backend;
 mod declaration;
+mod disk;
 pub mod format;
 mod handle;
 mod index;
@@ -68,6 +69,8 @@ mod manifest;
 #[cfg(test)]
 mod model_tests;
 mod order;
+#[cfg(test)]
+mod power_loss_tests;
 mod scan;
 mod scope;
 mod segment;

@@ -328,7 +328,9 @@ fn is_consistent(manifest: &Manifest) -> bool {
     if block_rows == 0 || segment_rows == 0 || segment_rows % block_rows != 0 || manifest.spec.dimension == 0 {
         return false;
     }
-    let Some((last, full)) = manifest.segments.split_last() else { return manifest.runs.is_empty() && manifest.dead.is_empty() };
+    let Some((last, full)) = manifest.segments.split_last() else {
+        return manifest.runs.is_empty() && manifest.dead.is_empty() && counts_on(manifest);
+    };
     let sized = full.iter().all(|segment| segment.rows == segment_rows) && (1..=segment_rows).contains(&last.rows);
     let checked = manifest.segments.iter().all(|segment| segment.checksums.len() == segment.rows.div_ceil(block_rows) as usize);
     let total: u64 = manifest.segments.iter().map(|segment| u64::from(segment.rows)).sum();
@@ -339,7 +341,13 @@ fn is_consistent(manifest: &Manifest) -> bool {
         follows
     });
     let dead = manifest.dead.max().is_none_or(|row| u64::from(row) < total);
-    sized && checked && gapless && covered <= total && total <= u64::from(u32::MAX) && dead
+    sized && checked && gapless && covered <= total && total <= u64::from(u32::MAX) && dead && counts_on(manifest)
+}
+
+/// Whether the numbers that rise were given out by us: they rise further with every change.
+fn counts_on(manifest: &Manifest) -> bool {
+    let mut files = manifest.segments.iter().map(|segment| segment.file).chain(manifest.runs.iter().map(|run| run.file));
+    (0..i64::MAX).contains(&manifest.generation) && manifest.next_file < u32::MAX / 2 && files.all(|file| file < manifest.next_file)
 }
 
 fn write_segment(transaction: &Transaction<'_>, index_id: i64, segment: &SegmentRecord) -> rusqlite::Result<usize> {

@@ -16,11 +16,11 @@ use crate::format::Layout;
 use crate::{LocalBackend, LocalIndex, Way};
 
 const DIMENSION: usize = 3;
-const TINY: Layout = Layout { block_rows: 4, segment_rows: 12, tail_rows: 5, coded: true };
+pub(crate) const TINY: Layout = Layout { block_rows: 4, segment_rows: 12, tail_rows: 5, coded: true };
 
 /// One step of a history. Ids and samples are small numbers, so that they meet again.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Add(Vec<(u8, u8, [i8; DIMENSION])>, OnConflict),
     Remove(Vec<u8>),
     RemoveSamples(Vec<u8>),
@@ -29,7 +29,7 @@ enum Step {
     Reopen,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let vector = prop::array::uniform3(-3_i8..4);
     let rows = prop::collection::btree_map(0_u8..60, (0_u8..12, vector), 0..20);
     let rows = rows.prop_map(|rows| rows.into_iter().map(|(id, (sample, vector))| (id, sample, vector)).collect());
@@ -57,22 +57,22 @@ fn numbers(vector: [i8; DIMENSION]) -> [f32; DIMENSION] {
     vector.map(|x| f32::from(x) / 2.0)
 }
 
-type Model = BTreeMap<ItemId, (ItemId, [f32; DIMENSION])>;
+pub(crate) type Model = BTreeMap<ItemId, (ItemId, [f32; DIMENSION])>;
 
-fn backend(home: &std::path::Path) -> LocalBackend {
+pub(crate) fn backend(home: &std::path::Path) -> LocalBackend {
     LocalBackend::new(Database::open(home).unwrap()).unwrap()
 }
 
-fn spec(metric: Metric) -> IndexSpec {
+pub(crate) fn spec(metric: Metric) -> IndexSpec {
     IndexSpec { name: "tiny".into(), dimension: DIMENSION, metric, items: ItemKind::Patches, parameters: Parameters::new() }
 }
 
 /// All numbers here are whole in half precision too.
-fn half(spec: IndexSpec) -> IndexSpec {
+pub(crate) fn half(spec: IndexSpec) -> IndexSpec {
     IndexSpec { parameters: [("vector_type".to_owned(), "f16".into())].into(), ..spec }
 }
 
-async fn apply(index: &LocalIndex, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+pub(crate) async fn apply(index: &LocalIndex, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
     match step {
         Step::Add(rows, on_conflict) => {
             let mut batch = VectorBatch::with_capacity(rows.len(), DIMENSION);
@@ -118,7 +118,7 @@ async fn apply(index: &LocalIndex, model: &mut Model, step: &Step) -> Result<(),
 }
 
 /// Everything that can be asked of the index, against the model.
-async fn compare(index: &LocalIndex, model: &Model, metric: Metric) -> Result<(), TestCaseError> {
+pub(crate) async fn compare(index: &LocalIndex, model: &Model, metric: Metric) -> Result<(), TestCaseError> {
     prop_assert_eq!(index.count(Scope::All).await.unwrap() as usize, model.len());
 
     let batches: Vec<VectorBatch> = index.stream().try_collect().await.unwrap();
@@ -221,7 +221,7 @@ fn files(index: &crate::LocalIndex) -> Vec<String> {
     names
 }
 
-fn rows(numbers: std::ops::Range<u8>) -> Step {
+pub(crate) fn rows(numbers: std::ops::Range<u8>) -> Step {
     Step::Add(numbers.map(|number| (number, number % 12, [1, 2, 3])).collect(), OnConflict::Overwrite)
 }
 

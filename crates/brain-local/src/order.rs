@@ -1,15 +1,14 @@
 //! The order: from an id to its rows by binary search, without holding the ids in memory.
 
 use std::borrow::Borrow;
-use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use brain_core::{Error, ItemId, Result};
+use brain_core::{ItemId, Result};
 use brain_kernels::MappedFile;
 
+use crate::disk;
 use crate::format::{Column, FileKind};
 use crate::manifest::{Manifest, RunRecord};
 use crate::snapshot::Snapshot;
@@ -82,7 +81,8 @@ impl Order {
     }
 
     /// Brings the runs of `manifest`, which `snapshot` shows, up to date: files that were no good are written again, and a tail that has grown
-    /// becomes a run. The new files are durable when this returns, and count when the manifest is published.
+    /// becomes a run. The new files are written and synced when this returns, and count when the manifest is published. Their folder is not synced: a run
+    /// that a power loss takes back is sorted again, as any that is missing.
     ///
     /// # Errors
     /// Those of the file system.
@@ -163,8 +163,7 @@ impl Run {
         if self.record.by_sample {
             bytes.extend(self.sorted_by(Column::Sample).iter().flat_map(|row| row.to_le_bytes()));
         }
-        let written = File::create(&path).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()));
-        written.map_err(|source| Error::io("write", &path, source))?;
+        disk::write(&path, &bytes)?;
         Ok(RunRecord { file, checksum: crc32fast::hash(&bytes), ..self.record.clone() })
     }
 }

@@ -6,7 +6,8 @@ use std::thread::{Builder, JoinHandle};
 
 use brain_core::Result;
 
-use crate::append::{AppendFile, Appender, encoded};
+use crate::append::{Appender, encoded};
+use crate::disk::{AppendFile, sync_folder};
 use crate::format::FileKind;
 use crate::handle::Handle;
 use crate::manifest::{BlockChecksums, SegmentRecord};
@@ -120,7 +121,7 @@ fn code(writer: Writer<'_>) -> Result<()> {
         }
         file.sync()?;
         manifest.segments[position] = SegmentRecord { codes: Some(number), checksums, ..segment.record().clone() };
-        crate::append::sync_folder(&writer.handle.folder)
+        sync_folder(&writer.handle.folder)
     });
     if let Err(error) = coded {
         writer.tidy();

@@ -1,13 +1,13 @@
 //! Changes to an index: each is prepared in files, made durable, and published in one transaction.
 
 use std::collections::HashSet;
-use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use brain_core::{AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, enumerate, validate};
 
 use crate::append::Appender;
+use crate::disk;
 use crate::format::{FileKind, VectorType};
 use crate::handle::Handle;
 use crate::lock::WriterLock;
@@ -172,10 +172,8 @@ impl<'a> Writer<'a> {
             let Some((kind, file)) = entry.file_name().to_str().and_then(FileKind::parse) else { continue };
             let path = entry.path();
             let _ = match self.old.manifest().published_bytes(kind, file) {
-                None => std::fs::remove_file(path),
-                Some(bytes) if entry.metadata().is_ok_and(|found| found.len() > bytes) => {
-                    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(bytes))
-                }
+                None => disk::remove(&path),
+                Some(bytes) if entry.metadata().is_ok_and(|found| found.len() > bytes) => disk::cut(&path, bytes),
                 Some(_) => Ok(()),
             };
         }

@@ -5,6 +5,9 @@ use std::path::Path;
 use brain_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
+/// What to do about a file that is not what was written.
+const RESTORE: &str = "restore the file from a backup, or choose another home with --home";
+
 /// A failure of SQLite, on its way to becoming an [`Error`].
 #[derive(Debug)]
 pub struct StoreError(pub rusqlite::Error);
@@ -24,9 +27,9 @@ impl StoreError {
                 "give this user the permission to write there, or choose another home with --home or FIFTYONE_BRAIN_HOME",
                 false,
             ),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                (ErrorKind::Corrupt, "restore the file from a backup, or choose another home with --home", false)
-            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (ErrorKind::Corrupt, RESTORE, false),
+            // A value of another type or size than was ever written there.
+            None if self.is_conversion() => (ErrorKind::Corrupt, RESTORE, false),
             Some(ErrorCode::SystemIoFailure) => (ErrorKind::Unavailable, "check the disk, its free space and its cables", true),
             _ => (ErrorKind::Unexpected, "", false),
         };
@@ -35,5 +38,13 @@ impl StoreError {
             error = error.with_hint(hint);
         }
         if retryable { error.retryable() } else { error }
+    }
+
+    fn is_conversion(&self) -> bool {
+        use rusqlite::Error as Sqlite;
+        matches!(
+            self.0,
+            Sqlite::IntegralValueOutOfRange(..) | Sqlite::InvalidColumnType(..) | Sqlite::FromSqlConversionFailure(..) | Sqlite::Utf8Error(..)
+        )
     }
 }

@@ -293,5 +293,11 @@ mod tests {
         let deep = format!("{}a == 1{}", "(".repeat(10_000), ")".repeat(10_000));
         assert!(deep.parse::<Filter>().unwrap_err().message().contains("nested"));
         assert!(format!("{}a == 1", "not ".repeat(10_000)).parse::<Filter>().is_err());
+        // `not in` is a level more when it is printed, and so are the parentheses around an `and` within an `or`.
+        for (open, inner, close) in [("not ", "a not in [1]", ""), ("not (", "a == 1 and b == 2 or c == 3", ")")] {
+            let parsed = (1..80).map_while(|count| format!("{}{inner}{}", open.repeat(count), close.repeat(count)).parse::<Filter>().ok());
+            let printed: Vec<_> = parsed.map(|filter| filter.to_string().parse().is_ok_and(|again: Filter| again == filter)).collect();
+            assert!(printed.len() > 25 && printed.iter().all(|same| *same), "{printed:?}");
+        }
     }
 }

@@ -5,7 +5,8 @@ use super::syntax_error::SyntaxError;
 use super::{Comparison, Filter, Literal, Path};
 use crate::Error;
 
-/// How deep parentheses and `not` may nest; the parser's own stack is the reason.
+/// How deep parentheses and `not` may nest, and how deep the filter that they make may be: the stacks of the parser and of those who walk a filter are
+/// the reason. A filter prints with no more levels than it is deep, so that what was parsed parses again after it was printed.
 const DEEPEST: usize = 64;
 
 pub(super) fn parse(text: &str) -> Result<Filter, Error> {
@@ -13,11 +14,25 @@ pub(super) fn parse(text: &str) -> Result<Filter, Error> {
         let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
         let filter = parser.either()?;
         match parser.peek() {
+            Token::End if depth(&filter) > DEEPEST => Err(too_deep(1)),
             Token::End => Ok(filter),
             _ => Err(parser.expected("\"and\", \"or\" or the end")),
         }
     };
     read().map_err(|error: SyntaxError| error.into_error(text))
+}
+
+fn too_deep(column: usize) -> SyntaxError {
+    SyntaxError::new(format!("the filter is nested more than {DEEPEST} levels deep")).at(column)
+}
+
+/// Levels of a filter; a condition is one.
+fn depth(filter: &Filter) -> usize {
+    1 + match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(depth).max().unwrap_or_default(),
+        Filter::Not(inner) => depth(inner),
+        _ => 0,
+    }
 }
 
 struct Parser {
@@ -78,7 +93,7 @@ impl Parser {
 
     fn negation(&mut self) -> Result<Filter, SyntaxError> {
         if self.depth == DEEPEST {
-            return Err(SyntaxError::new(format!("the filter is nested more than {DEEPEST} levels deep")).at(self.tokens[self.at].column));
+            return Err(too_deep(self.tokens[self.at].column));
         }
         self.depth += 1;
         let filter = if self.accept(&Token::Not) {

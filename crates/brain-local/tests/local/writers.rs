@@ -1,14 +1,12 @@
 //! Readers beside writers, writers beside each other.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use brain_core::{ErrorKind, OnConflict, OnMissing, Scope, Selector, SimilarityBackend, SimilarityIndex};
+use brain_core::{ErrorKind, OnConflict, OnMissing, Scope, Selector, SimilarityIndex};
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
 
-use crate::home::{Home, add, assert_holds, backend, batch, id, nearest, spec};
+use crate::home::{Home, add, assert_holds, batch, id, nearest};
 
 #[test]
 fn a_reader_sees_whole_batches_only() {
@@ -114,47 +112,4 @@ fn a_missing_id_is_ignored_listed_or_refused() {
     let report = remove(&*index, &[0, 1, 77], OnMissing::Ignore).unwrap();
     assert_eq!((report.removed, report.missing), (1, vec![]));
     assert_holds(&*index, 2..10);
-}
-
-/// Set in the process that is to be killed: the home to write to.
-const VICTIM: &str = "BRAIN_LOCAL_TEST_VICTIM";
-
-#[test]
-fn a_killed_writer_loses_nothing_it_acknowledged() {
-    if let Some(home) = std::env::var_os(VICTIM) {
-        return write_until_killed(home.as_ref());
-    }
-    let home = Home::new();
-    home.create();
-    let mut held = 0;
-    for round in 0..6 {
-        let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args(["writers::a_killed_writer_loses_nothing_it_acknowledged", "--exact", "--nocapture"])
-            .env(VICTIM, home.folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut acknowledged = || lines.by_ref().find_map(|line| line.rsplit_once("acknowledged ")?.1.parse::<u32>().ok());
-        // It dies while it works on the batch after these, wherever it has got to by then.
-        for _ in 0..=round {
-            assert!(acknowledged().unwrap() > held);
-        }
-        victim.kill().unwrap();
-        victim.wait().unwrap();
-        let acknowledged = std::iter::from_fn(acknowledged).last();
-        let index = home.open().unwrap();
-        held = block_on(index.count(Scope::All)).unwrap() as u32;
-        assert!(held.is_multiple_of(100) && acknowledged.is_none_or(|acknowledged| held >= acknowledged));
-        assert_holds(&*index, 0..held);
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "that is how this process tells the test what it has acknowledged")]
-fn write_until_killed(home: &std::path::Path) {
-    let index = block_on(backend(home).open(&spec())).unwrap();
-    for start in (block_on(index.count(Scope::All)).unwrap() as u32..).step_by(100) {
-        add(&*index, start..start + 100, OnConflict::Error).unwrap();
-        println!("acknowledged {}", start + 100);
-    }
 }

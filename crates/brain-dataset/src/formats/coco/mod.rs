@@ -98,8 +98,10 @@ pub fn read_coco(path: &Path, options: &CocoOptions) -> Result<Samples> {
     }
     let faults = annotations.finish(&path, &ids);
     let reader = Images { elements: open()?, folder: None, seen: HashSet::new(), annotations, options: options.clone(), path };
+    // A bad annotation is a record of its own.
+    let total = images + faults.len() as u64;
     let faults = faults.into_iter().map(|fault| Err(Fault::Record(fault)));
-    Ok(Samples::new(faults.chain(reader), Some(images)))
+    Ok(Samples::new(faults.chain(reader), Some(total)))
 }
 
 /// The second reading: image by image.

@@ -1,0 +1,106 @@
+//! Every change that is made to an index's files.
+//!
+//! What is written to a file is durable when the file was synced, and a file that was made or removed is so when its folder was. All of it goes through
+//! here, so that the tests can know at every instant what a power loss would leave, and open exactly that.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use brain_core::{Error, Result};
+
+#[cfg(test)]
+use crate::power_loss_tests::{Event, tell};
+use crate::segment::REMEDY;
+
+/// A file that is written at its published end.
+pub(crate) struct AppendFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl AppendFile {
+    /// Opens the file at `path`, of which `published` bytes count; what a killed writer left behind them is cut off.
+    ///
+    /// # Errors
+    /// [`Corrupt`](brain_core::ErrorKind::Corrupt) when it is shorter; those of the file system.
+    pub(crate) fn open(path: PathBuf, published: u64) -> Result<Self> {
+        #[cfg(test)]
+        if published == 0 {
+            tell(Event::Make(&path));
+        }
+        let opened = OpenOptions::new().write(true).create(published == 0).truncate(false).open(&path).and_then(|mut file| {
+            let length = file.metadata()?.len();
+            if length > published {
+                #[cfg(test)]
+                tell(Event::Cut(&path, published));
+                file.set_len(published)?;
+            }
+            file.seek(SeekFrom::Start(published))?;
+            Ok((file, length))
+        });
+        match opened {
+            Ok((_, length)) if length < published => {
+                let message = format!("{} is cut short: {length} bytes where {published} were published", path.display());
+                Err(Error::corrupt(message).with_hint(REMEDY))
+            }
+            Ok((file, _)) => Ok(Self { path, file }),
+            Err(source) => Err(Error::io("append to", &path, source)),
+        }
+    }
+
+    /// Appends bytes, which are durable after [`sync`](Self::sync).
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        #[cfg(test)]
+        tell(Event::Append(&self.path, bytes));
+        self.file.write_all(bytes).map_err(|source| Error::io("append to", &self.path, source))
+    }
+
+    /// Makes what was appended durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|source| Error::io("write", &self.path, source))?;
+        #[cfg(test)]
+        tell(Event::Sync(&self.path));
+        Ok(())
+    }
+}
+
+/// Writes a file in place of what a killed writer may have left there, and makes its bytes durable.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AppendFile::open(path.to_owned(), 0)?;
+    file.append(bytes)?;
+    file.sync()
+}
+
+/// Cuts a file to its first `length` bytes.
+pub(crate) fn cut(path: &Path, length: u64) -> io::Result<()> {
+    #[cfg(test)]
+    tell(Event::Cut(path, length));
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(length))
+}
+
+/// Removes a file.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    tell(Event::Remove(path));
+    std::fs::remove_file(path)
+}
+
+/// Makes an index's folder and the folder of the indexes around it, durably.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    #[cfg(test)]
+    folder.parent().into_iter().chain([folder]).for_each(|folder| tell(Event::Make(folder)));
+    std::fs::create_dir_all(folder).map_err(|source| Error::io("make", folder, source))?;
+    folder.ancestors().skip(1).take(2).try_for_each(sync_folder)
+}
+
+/// Makes the entries of a folder durable: files that were made in it are still there after a power loss.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    // Only Unix lets a folder be opened and synced; elsewhere the file system sees to it.
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| Error::io("write", folder, source))?;
+    }
+    #[cfg(test)]
+    tell(Event::SyncFolder(folder));
+    Ok(())
+}
