@@ -8,4 +8,5 @@ mod command_line;
 mod fiftyone;
 mod home;
 mod resume;
+mod similar;
 mod walk;

@@ -73,8 +73,8 @@ pub(crate) async fn check_comparison(index: &dyn SimilarityIndex, corpus: &Corpu
     let metric = index.spec().metric;
     let among = Among::of(corpus, metric, scope);
     let little = Comparison::new(index, scope).memory(LITTLE_ROWS * size_of::<f32>() * index.spec().dimension);
-    for comparison in [Comparison::new(index, scope), little] {
-        for k in [1, 7, 1_000] {
+    for (comparison, few) in [(Comparison::new(index, scope), 7), (little, 1_000)] {
+        for k in [1, few] {
             among.check_neighbors(&comparison.neighbors(k).await.unwrap(), k);
         }
         for share in [0.1, 0.6] {
