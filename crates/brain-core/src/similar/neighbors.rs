@@ -134,13 +134,13 @@ impl Part<'_> {
         }
     }
 
-    /// One row of the part meets the rows from `first` on, which are `found` far from it.
-    fn meets(&mut self, at: usize, found: &[f32], first: usize) {
-        let bound = self.bounds[at];
+    /// The first row of the part, its only one, meets the rows from `first` on, which are `found` far from it.
+    fn meets(&mut self, found: &[f32], first: usize) {
+        let bound = self.bounds[0];
         let near = found.iter().map(|&distance| u32::from(distance <= bound)).sum::<u32>();
         if near > 0 {
             for (row, &distance) in (first..).zip(found) {
-                self.offer(at, distance, row);
+                self.offer(0, distance, row);
             }
         }
     }
@@ -205,8 +205,8 @@ fn within(lists: &mut Lists, rows: &Rows<'_>, block: Range<usize>, vectors: &[f3
         mutual[row * count + before] = mutual[before * count + row];
     }
     lists.parts(block.clone(), 1).zip(mutual.par_chunks(count)).enumerate().for_each(|(at, (mut list, found))| {
-        list.meets(0, &found[..at], block.start);
-        list.meets(0, &found[at + 1..], block.start + at + 1);
+        list.meets(&found[..at], block.start);
+        list.meets(&found[at + 1..], block.start + at + 1);
     });
 }
 
@@ -229,7 +229,7 @@ fn between(lists: &mut Lists, rows: &Rows<'_>, (first, vectors): (usize, &[f32])
         lists.parts(first..first + count, 1).enumerate().for_each(|(at, mut list)| {
             for (tile, distances) in distances.chunks(TILE * count).enumerate() {
                 let width = distances.len() / count;
-                list.meets(0, &distances[at * width..(at + 1) * width], stripe.start + tile * TILE);
+                list.meets(&distances[at * width..(at + 1) * width], stripe.start + tile * TILE);
             }
         });
     }
