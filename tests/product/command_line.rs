@@ -33,20 +33,20 @@ impl Home {
     }
 
     /// What a command that must succeed prints.
-    fn says(&self, arguments: &[&str]) -> String {
+    pub(crate) fn says(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments);
         assert!(output.status.success(), "brain {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let mut all = arguments.to_vec();
         all.push("--json");
         serde_json::from_str(&self.says(&all)).unwrap()
     }
 
     /// The exit code of a command that must fail, and what it prints to stderr; stdout stays empty.
-    fn refuses(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn refuses(&self, arguments: &[&str]) -> (i32, String) {
         refusal(self.output(arguments))
     }
 }

@@ -11,4 +11,5 @@ mod fuzz_targets;
 mod home;
 mod resume;
 mod seeds;
+mod similar;
 mod walk;

@@ -1,8 +1,18 @@
 //! Counts with their nouns.
 
+use brain::core::ItemKind;
+
 /// `1 sample`, `2 samples`.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// `1 sample`, `2 patches`.
+pub(crate) fn items(kind: ItemKind, count: u64) -> String {
+    match kind {
+        ItemKind::Samples => counted(count, "sample", "samples"),
+        ItemKind::Patches => counted(count, "patch", "patches"),
+    }
 }
 
 #[cfg(test)]

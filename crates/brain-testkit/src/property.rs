@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use crate::compare::Recall;
-use crate::conformance::{check, with_corpus};
+use crate::conformance::{check, check_comparison, with_corpus};
 use crate::corpus::{Corpus, Extent, Ids};
 use crate::shape::Shape;
 
@@ -71,7 +71,7 @@ fn cases(metrics: Vec<Metric>, longest: usize) -> impl Strategy<Value = Case> {
 }
 
 /// Makes `cases` random indexes (of any metric the backend claims) and asks each one random question through the search layer: the answer is
-/// complete, and where it is exact it is the oracle's. The cases are the same in every run; a failing one is made as small as possible and printed.
+/// complete, and where it is exact it is the oracle's. Then the items in the question's scope are compared among themselves. The cases are the same in every run; a failing one is made as small as possible and printed.
 ///
 /// `block_on` runs a future to its end: `&|future| futures::executor::block_on(future)`, or the `block_on` of the runtime that the backend needs.
 ///
@@ -121,6 +121,7 @@ async fn ask(backend: &dyn SimilarityBackend, case: &Case) {
     }
     with_corpus(backend, case.metric, &corpus, async |index| {
         check(index, &corpus.oracle(case.metric), &request, case.shape, &mut Recall::default()).await;
+        check_comparison(index, &corpus, scope).await;
     })
     .await;
 }

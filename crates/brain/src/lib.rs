@@ -5,6 +5,7 @@
 //! - [`Brain::compute_similarity`] embeds a dataset, or takes vectors that are there, and indexes them under a brain key;
 //! - [`Brain::load_brain_results`] opens that index again: [`Similarity::sort_by_similarity`] searches it by an id, a vector, an image file, through a
 //!   view, and says how complete and exact the answer is;
+//! - [`Similarity::find_duplicates`] and [`Similarity::find_unique`] compare its items with one another, as does [`Similarity::neighbors`];
 //! - [`Brain::add_to_index`], [`Similarity::remove_from_index`], [`Similarity::get_embeddings`], [`Similarity::cleanup`] keep it;
 //! - [`Brain::list_brain_runs`] and its neighbours look after the records.
 //!
@@ -48,6 +49,7 @@ pub mod npy;
 mod record;
 mod scope;
 mod session;
+mod similar;
 mod similarity;
 mod sort;
 mod vectors;
@@ -55,6 +57,7 @@ mod vectors;
 pub use brain_core as core;
 pub use brain_core::Query;
 pub use brain_core::search::{Aggregation, Report, Route};
+pub use brain_core::similar::{Cutoff, Duplicates, Histogram, Neighbors, Unique};
 pub use brain_dataset as dataset;
 #[cfg(feature = "local")]
 pub use brain_local as local;

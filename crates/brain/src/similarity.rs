@@ -202,11 +202,15 @@ impl Similarity {
     /// # Errors
     /// [`NotFound`](brain_core::ErrorKind::NotFound) while the run is empty.
     pub async fn info(&self) -> Result<IndexInfo> {
-        match self.index() {
-            Some(index) => index.info().await,
-            None => Err(Error::not_found(format!("run {:?} has no index yet: nothing was added to it", self.record.key))
-                .with_hint("add vectors with `brain add-to-index`")),
-        }
+        self.filled()?.info().await
+    }
+
+    /// The index, which must have been made.
+    pub(crate) fn filled(&self) -> Result<&dyn SimilarityIndex> {
+        self.index().ok_or_else(|| {
+            Error::not_found(format!("run {:?} has no index yet: nothing was added to it", self.record.key))
+                .with_hint("add vectors with `brain add-to-index`")
+        })
     }
 
     /// Drops the index with all its vectors. The run's record stays; whether there was an index.

@@ -9,6 +9,7 @@ mod embeddings;
 mod global;
 mod index;
 mod runs;
+mod similar;
 mod sort;
 mod view;
 
@@ -20,6 +21,7 @@ pub(crate) use embeddings::{AddArgs, GetArgs, RemoveArgs};
 pub(crate) use global::Global;
 pub(crate) use index::IndexCommand;
 pub(crate) use runs::{RunsCommand, RunsListArgs};
+pub(crate) use similar::{DuplicatesArgs, FoundArgs, UniqueArgs};
 pub(crate) use sort::{Asked, SortArgs};
 pub(crate) use view::ViewArgs;
 
@@ -54,6 +56,10 @@ pub(crate) enum Command {
     ComputeSimilarity(Box<ComputeArgs>),
     /// Sort a dataset, or a view of it, by similarity to a query
     SortBySimilarity(Box<SortArgs>),
+    /// Find photos or patches that are much like others
+    FindDuplicates(Box<DuplicatesArgs>),
+    /// Find photos or patches that differ as much as they can
+    FindUnique(Box<UniqueArgs>),
     /// Add vectors to the index of a run
     AddToIndex(AddArgs),
     /// Remove vectors from the index of a run

@@ -10,7 +10,7 @@ use crate::args::ComputeArgs;
 use crate::failed_items;
 use crate::failure::Result;
 use crate::output::Output;
-use crate::plural::counted;
+use crate::plural;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session<'_>, args: &ComputeArgs) -> Result<()> {
@@ -32,7 +32,7 @@ fn print_plan(output: &mut Output, plan: &ComputePlan) -> Result<()> {
     output.line(format_args!("metric     {}", plan.metric))?;
     output.line(format_args!("dimension  {dimension}"))?;
     output.line(format_args!("vectors    {}", plan.source))?;
-    output.line(format_args!("items      {}", items_in_words(plan.items, plan.total)))?;
+    output.line(format_args!("items      {}", plural::items(plan.items, plan.total)))?;
     if plan.done > 0 {
         output.line(format_args!("done       {} of them, by an interrupted run", plan.done))?;
     }
@@ -52,7 +52,7 @@ fn print_computed(output: &mut Output, computed: &Computed, seconds: f64) -> Res
     let (name, key) = (&record.dataset, &record.key);
     let index = record.config_text("index_name").unwrap_or_default();
     let kind = if record.config_text("patches_field").is_some() { ItemKind::Patches } else { ItemKind::Samples };
-    let indexed = items_in_words(kind, worked);
+    let indexed = plural::items(kind, worked);
     output.line(format_args!("indexed {indexed} of {name} under {key} in {seconds:.1} s ({per_second:.0} a second)"))?;
     if *done_before > 0 {
         output.line(format_args!("{done_before} were indexed before, by the interrupted run"))?;
@@ -67,11 +67,4 @@ fn print_computed(output: &mut Output, computed: &Computed, seconds: f64) -> Res
         Some(_) => format!("sort-by-similarity {name} --brain-key {key} --id ID -k 10"),
     };
     Ok(output.hint(format_args!("next: brain {next}"))?)
-}
-
-fn items_in_words(kind: ItemKind, count: u64) -> String {
-    match kind {
-        ItemKind::Samples => counted(count, "sample", "samples"),
-        ItemKind::Patches => counted(count, "patch", "patches"),
-    }
 }

@@ -13,6 +13,7 @@ mod models;
 mod quickstart;
 mod remove_from_index;
 mod runs;
+mod similar;
 mod sort_by_similarity;
 
 use crate::args::Command;
@@ -32,6 +33,8 @@ pub(crate) async fn run(session: &mut Session<'_>, command: &Command) -> Result<
         Command::Dataset(command) => dataset::run(session, command).await,
         Command::ComputeSimilarity(args) => compute_similarity::run(session, args).await,
         Command::SortBySimilarity(args) => sort_by_similarity::run(session, args).await,
+        Command::FindDuplicates(args) => similar::find_duplicates(session, args).await,
+        Command::FindUnique(args) => similar::find_unique(session, args).await,
         Command::AddToIndex(args) => add_to_index::run(session, args).await,
         Command::RemoveFromIndex(args) => remove_from_index::run(session, args).await,
         Command::GetEmbeddings(args) => get_embeddings::run(session, args).await,

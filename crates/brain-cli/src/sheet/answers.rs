@@ -22,13 +22,13 @@ pub(crate) fn answers(rows: &[SortedRow], known: &Known, query_class: Option<&st
 }
 
 /// An item that is searched with.
-pub(crate) fn query(item: &KnownItem) -> Tile {
-    Tile {
-        photo: Some(item.filepath.clone().into()),
-        part: item.bounding_box.map_or(Part::Whole, Part::Crop),
-        caption: ["query".to_owned(), item.class.clone().unwrap_or_default()],
-        frame: Frame::Query,
-    }
+pub(crate) fn query(found: &KnownItem) -> Tile {
+    item(found, ["query".to_owned(), found.class.clone().unwrap_or_default()], Frame::Query)
+}
+
+/// An item by itself: its photo, or its patch cut out.
+pub(crate) fn item(found: &KnownItem, caption: [String; 2], frame: Frame) -> Tile {
+    Tile { photo: Some(found.filepath.clone().into()), part: found.bounding_box.map_or(Part::Whole, Part::Crop), caption, frame }
 }
 
 #[cfg(test)]

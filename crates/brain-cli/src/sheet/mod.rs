@@ -1,6 +1,6 @@
-//! A contact sheet: queries and their answers as one picture.
+//! A contact sheet: queries and their answers, or things that are alike, as one picture.
 //!
-//! A line of the sheet is a query and what it found, each a [`Tile`]: a photo, or a part of it, in a coloured frame over a caption. A photo that
+//! A line of the sheet is a query and what it found, or a photo and its duplicates, each a [`Tile`]: a photo, or a part of it, in a coloured frame over a caption. A photo that
 //! cannot be read is an empty tile, so that one bad file costs no sheet.
 
 mod answers;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use brain::core::{Error, Result};
 use image::{ImageFormat, Rgb, RgbImage};
 
-pub(crate) use answers::{answers, query};
+pub(crate) use answers::{answers, item, query};
 
 /// What lies between two tiles, in pixels.
 const GAP: u32 = 6;
@@ -46,13 +46,13 @@ pub(crate) enum Part {
 /// What a tile is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// A query.
+    /// A query, or what is kept of a group of duplicates.
     Query,
     /// An answer of the query's class.
     Same,
     /// An answer of another class.
     Other,
-    /// An answer, where classes are not known.
+    /// An answer, where classes are not known or do not matter.
     Plain,
 }
 

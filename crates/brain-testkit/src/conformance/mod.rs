@@ -9,6 +9,7 @@
 
 mod adding;
 mod claims;
+mod comparing;
 mod lifecycle;
 mod nearest;
 mod reading;
@@ -25,6 +26,7 @@ pub use adding::{
     serves_two_writers, takes_odd_streams,
 };
 pub use claims::{attaches_to_what_is_there, bounds_k, bounds_the_dimension, presents_itself, refuses_other_directions, refuses_other_metrics};
+pub use comparing::{compares_all_with_all, refuses_senseless_comparisons};
 pub use lifecycle::{
     creates_opens_and_drops, keeps_indexes_apart, lets_one_creator_win, refuses_a_mismatched_open, reopens_what_was_added, says_what_it_dropped,
 };
@@ -33,6 +35,7 @@ pub use reading::{counts_every_scope, fetches_by_sample, fetches_in_the_order_as
 pub use removing::{follows_the_missing_rule, leaves_nothing_behind, removes_the_patches_of_samples};
 pub use searching::{aggregates_and_reverses, answers_exactly_when_asked, completes_approximate_answers, refuses_bad_queries, searches_views};
 
+pub(crate) use comparing::check_comparison;
 pub(crate) use searching::check;
 pub(crate) use trial::with_corpus;
 
@@ -85,6 +88,9 @@ pub async fn run(backend: &dyn SimilarityBackend) {
     answers_exactly_when_asked(backend).await;
     completes_approximate_answers(backend).await;
     refuses_bad_queries(backend).await;
+
+    compares_all_with_all(backend).await;
+    refuses_senseless_comparisons(backend).await;
 }
 
 fn dimension_fits(backend: &dyn SimilarityBackend, shape: Shape) -> bool {
