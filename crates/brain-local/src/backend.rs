@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::declaration::DECLARATION;
 use crate::disk::make_folder;
 use crate::format::Layout;
+use crate::graph::{self, Graphs};
 use crate::handle::Handle;
 use crate::index::LocalIndex;
 use crate::manifest::Manifest;
@@ -32,6 +33,8 @@ pub struct LocalBackend {
     database: Database,
     indexes: PathBuf,
     capabilities: Capabilities,
+    /// From so many rows on, indexes that are searched by graph have one.
+    graphs_from: u32,
     /// The indexes that this process has open, by number: handles on one index share what they have mapped and verified.
     handles: Mutex<HashMap<i64, Weak<Handle>>>,
 }
@@ -43,11 +46,20 @@ impl LocalBackend {
     /// Those of [`Database::migrate`].
     pub fn new(database: Database) -> Result<Self> {
         Manifest::migrate(&database)?;
+        graph::migrate(&database)?;
         let mut capabilities = Capabilities::exact(Metric::ALL);
         capabilities.farthest = true;
         capabilities.attach = true;
         let indexes = database.home().join(INDEXES);
-        Ok(Self { database, indexes, capabilities, handles: Mutex::default() })
+        Ok(Self { database, indexes, capabilities, graphs_from: graph::GRAPH_FROM, handles: Mutex::default() })
+    }
+
+    /// Gives graphs to indexes of `algorithm = hnsw` from `rows` rows on, and takes this for the number of rows that are compared one by one in the time of
+    /// a search by graph. The default was measured over vectors of 512 numbers; shorter ones are compared faster.
+    #[cfg(feature = "hnsw")]
+    #[must_use]
+    pub fn with_graphs_from(self, rows: u32) -> Self {
+        Self { graphs_from: rows, ..self }
     }
 
     pub(crate) fn make(&self, spec: &IndexSpec, layout: Layout) -> Result<LocalIndex> {
@@ -65,7 +77,7 @@ impl LocalBackend {
             Some(handle) => handle,
             None => {
                 let manifest = Manifest::load(&self.database, id)?.ok_or_else(|| not_found(name))?;
-                let handle = Arc::new(Handle::new(self.database.clone(), &self.indexes, &manifest));
+                let handle = Arc::new(Handle::new(self.database.clone(), &self.indexes, &manifest, Graphs::new(self.graphs_from)));
                 handles.insert(id, Arc::downgrade(&handle));
                 handle
             }
@@ -74,7 +86,9 @@ impl LocalBackend {
         if !handle.folder.is_dir() {
             make_folder(&handle.folder)?;
         }
-        Ok(LocalIndex::new(handle, self.capabilities.clone()))
+        let mut capabilities = self.capabilities.clone();
+        capabilities.approximate = graph::BUILT_IN && graph::is_asked_for(&handle.spec);
+        Ok(LocalIndex::new(handle, capabilities))
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<LocalIndex> {
@@ -117,6 +131,7 @@ impl SimilarityBackend for LocalBackend {
     async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
         self.capabilities.check(NAME, spec.metric, spec.dimension)?;
         check_parameters(&spec.parameters)?;
+        check_algorithm(spec)?;
         if spec.name.is_empty() {
             return Err(Error::invalid("an index needs a name").with_operation("create index"));
         }
@@ -173,15 +188,32 @@ fn check_same(found: &IndexSpec, dimension: Option<usize>, metric: Option<Metric
         .with_hint("ask for what the index has, or choose another index"))
 }
 
+/// Refuses to make an index to be searched by graph where graphs are not built in, or cannot serve its metric. One that was made elsewhere is opened all the
+/// same, and answers exactly.
+fn check_algorithm(spec: &IndexSpec) -> Result<()> {
+    if !graph::is_asked_for(spec) {
+        return Ok(());
+    }
+    if !graph::BUILT_IN {
+        return Err(Error::unsupported("this program is built without algorithm \"hnsw\"")
+            .with_hint("leave algorithm out for exact search, or build with `--features hnsw`"));
+    }
+    if !graph::serves(spec.metric) {
+        return Err(Error::unsupported(format!("algorithm \"hnsw\" does not offer the metric {}", spec.metric))
+            .with_hint("it offers cosine, dotproduct and euclidean; leave algorithm out for exact search by any metric"));
+    }
+    Ok(())
+}
+
 /// Refuses parameters that this backend does not know, or cannot serve yet.
 fn check_parameters(parameters: &Parameters) -> Result<()> {
     for (name, value) in parameters {
         let (known, served) = match name.as_str() {
             "vector_type" => (["f32", "f16"].as_slice(), ["f32", "f16"].as_slice()),
-            "algorithm" => (["exact", "hnsw"].as_slice(), ["exact"].as_slice()),
+            "algorithm" => (["exact", "hnsw"].as_slice(), ["exact", "hnsw"].as_slice()),
             _ => {
                 return Err(Error::config(format!("the backend local has no parameter {name:?}"))
-                    .with_hint("its parameters are vector_type (f32, f16) and algorithm (exact)"));
+                    .with_hint("its parameters are vector_type (f32, f16) and algorithm (exact, hnsw)"));
             }
         };
         match value {

@@ -1,12 +1,14 @@
 //! The format on disk.
 //!
 //! ```text
-//! <home>/brain.db                        the manifests: what of the files counts (tables local_index, local_segment, local_order)
+//! <home>/brain.db                        the manifests: what of the files counts (tables local_index, local_segment, local_order,
+//!                                        local_graph)
 //! <home>/indexes/<24 hex digits>/        one index
 //!     lock                               held by the writer of the moment
 //!     000000.rows  .codes  .owners  .names   one segment
 //!     000001.rows  …
 //!     000002.order                       one run of the order
+//!     000003.graph  graph.building       the graph, and one that is being built
 //! ```
 //!
 //! **Segments.** The rows of an index are numbered from 0 in the order they were added, dead ones included. They lie in segments of
@@ -36,6 +38,12 @@
 //!
 //! **Dead rows.** A row whose item was removed or written anew is in the manifest's bitmap of dead rows (Roaring). When more than half are dead, the
 //! live ones are written to new segments, published in one transaction, and the old files are unlinked; readers keep what they have mapped.
+//!
+//! **Graph.** An index that is searched by graph has one file of edges, recorded in a table of its own (local_graph) beside the manifest: it covers the rows
+//! below some number, and holds nothing but numbers of rows near each other. A node is 136 bytes, little-endian `u32`: a CRC-32 of the others, its row, and
+//! up to 32 rows that it leads to, filled up with 2³² − 1. First come the nodes of all rows, in row order, then those of each layer above, sorted by row;
+//! the record says how many each layer has. Nothing else depends on it: it may be missing, and programs that know no graphs leave it alone. The record
+//! names the first segment too: after compaction, whose segments have other numbers, a graph is of no use.
 //!
 //! File numbers rise within an index and are never given to another published file, so a reader with an older manifest finds the file it means or
 //! none; when it finds none, it reads the manifest again.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use brain_core::{ErrorKind, IndexSpec, Result};
 use brain_store::Database;
 
+use crate::graph::Graphs;
 use crate::manifest::{Manifest, dropped};
 use crate::scope::ScopeCache;
 use crate::snapshot::Snapshot;
@@ -22,6 +23,7 @@ pub(crate) struct Handle {
     pub(crate) spec: IndexSpec,
     pub(crate) folder: PathBuf,
     pub(crate) scopes: ScopeCache,
+    pub(crate) graphs: Graphs,
     /// Whether this process has looked for files that killed writers left.
     pub(crate) tidied: AtomicBool,
     pub(crate) upkeep: Upkeep,
@@ -30,13 +32,14 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// The handle on what `manifest` describes, under `indexes`.
-    pub(crate) fn new(database: Database, indexes: &Path, manifest: &Manifest) -> Self {
+    pub(crate) fn new(database: Database, indexes: &Path, manifest: &Manifest, graphs: Graphs) -> Self {
         Self {
             database,
             id: manifest.id,
             spec: manifest.spec.clone(),
             folder: indexes.join(&manifest.folder),
             scopes: ScopeCache::default(),
+            graphs,
             tidied: AtomicBool::new(false),
             upkeep: Upkeep::default(),
             newest: Mutex::new(None),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use brain_core::{
-    AddReport, Capabilities, Error, ErrorKind, Fetched, Hit, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict, OnMissing,
-    RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
+    AddReport, Capabilities, Direction, Error, ErrorKind, Fetched, Hit, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict,
+    OnMissing, Precision, RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
 };
 use brain_kernels::Neighbor;
 use futures::StreamExt;
@@ -15,6 +15,7 @@ use futures::stream::{self, BoxStream};
 use serde_json::{Value, json};
 
 use crate::format::{FileKind, VectorType};
+use crate::graph::{self, Walked};
 use crate::handle::Handle;
 use crate::scan::{Scan, Way};
 use crate::scope::Rows;
@@ -90,11 +91,22 @@ impl LocalIndex {
         let snapshot = self.handle.snapshot()?;
         let rows = self.rows(&snapshot, request.scope)?;
         let scan = Scan { snapshot: &snapshot, queries: request.queries, k: request.k, direction: request.direction };
+        let hit = |found: Neighbor| Ok(Hit { item: snapshot.owner(found.row)?, distance: found.distance });
+        let may_miss = request.precision == Precision::Approximate && request.direction == Direction::Nearest && way.is_none();
+        let mut declined = String::new();
+        if may_miss && graph::is_asked_for(self.spec()) {
+            match self.handle.graphs.search(&self.handle, &scan, &rows)? {
+                Walked::Found(best, remark) => {
+                    let hits = best.into_iter().map(|list| list.into_iter().map(hit).collect()).collect::<Result<_>>()?;
+                    return Ok(NearestResponse { hits, exact: false, remark: Some(remark) });
+                }
+                Walked::Declined(why) => declined = format!("{why}; "),
+            }
+        }
         let found = match way {
             Some(way) => scan.run_way(way, &rows)?,
             None => scan.run(&rows)?,
         };
-        let hit = |found: Neighbor| Ok(Hit { item: snapshot.owner(found.row)?, distance: found.distance });
         let hits = found.best.into_iter().map(|list| list.into_iter().map(hit).collect()).collect::<Result<_>>()?;
         let indexed = snapshot.manifest().live_rows();
         let scope = match &rows {
@@ -106,12 +118,11 @@ impl LocalIndex {
             Way::Codes if found.compared == 0 => format!("compared the sign bits of {scope} rows"),
             Way::Codes => format!("compared {scope} rows by their codes, and {} of them in full", found.compared),
         };
-        Ok(NearestResponse { hits, exact: true, remark: Some(remark) })
+        Ok(NearestResponse { hits, exact: true, remark: Some(format!("{declined}{remark}")) })
     }
 
-    /// Waits for the upkeep that this process has begun.
-    #[cfg(test)]
-    pub(crate) fn settle(&self) {
+    /// Waits for the upkeep that this process has begun. For measurements and tests.
+    pub fn settle(&self) {
         self.handle.upkeep.finish();
     }
 
@@ -197,8 +208,8 @@ impl SimilarityIndex for LocalIndex {
         let bytes = FileKind::ALL.map(|kind| (kind, manifest.total_bytes(kind)));
         let sizes: serde_json::Map<String, Value> = bytes.iter().map(|(kind, bytes)| (kind.extension().to_owned(), json!(bytes))).collect();
         let dead = manifest.dead.len();
-        let details = [
-            ("algorithm", json!("exact")),
+        let mut details = vec![
+            ("algorithm", json!(if graph::is_asked_for(self.spec()) { "hnsw" } else { "exact" })),
             ("bytes_of", Value::Object(sizes)),
             ("dead_rows", json!(dead)),
             ("folder", json!(self.handle.folder.display().to_string())),
@@ -210,6 +221,9 @@ impl SimilarityIndex for LocalIndex {
             ("segments", json!(manifest.segments.len())),
             ("vector_type", json!(VectorType::of(&manifest.spec).as_str())),
         ];
+        if graph::is_asked_for(self.spec()) {
+            details.push(("graph", self.handle.graphs.describe(&self.handle, &snapshot)?));
+        }
         Ok(IndexInfo {
             items: manifest.live_rows(),
             bytes: Some(bytes.iter().map(|(_, bytes)| bytes).sum()),

@@ -49,6 +49,8 @@
 //! - **Views** are looked up in an order of the ids that lies beside the rows, so that opening an index reads none of them.
 //! - **Upkeep** (writing the live rows anew when most are dead, writing codes that are missing) runs in a thread of its own after a change, while searches
 //!   go on; dropping the index waits for it.
+//! - **By graph**, where an index asks for `algorithm = hnsw` and the feature of that name is built in, an approximate search of a large index walks
+//!   from neighbour to neighbour instead. The graph is derived from the rows: without it, answers are exact.
 //! - **Checksums** are verified when a block of about 1 MiB is used for the first time in a process. It costs about as much as reading the block
 //!   once more from the processor's cache, runs on all cores within the search, and makes the first full scan at most twice as long as the next. A
 //!   block that does not match is an error that names the file and the bytes; none of its rows is compared or returned.
@@ -62,6 +64,7 @@ mod backend;
 mod declaration;
 mod disk;
 pub mod format;
+mod graph;
 mod handle;
 mod index;
 mod lock;

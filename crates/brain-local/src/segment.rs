@@ -113,11 +113,16 @@ impl Segment {
     /// [`Corrupt`](brain_core::ErrorKind::Corrupt), naming the file and the bytes.
     pub(crate) fn vectors(&self, rows: Range<usize>) -> Result<Rows<'_>> {
         self.verify(self.block_of(rows.start), VECTORS)?;
+        Ok(self.unverified_vectors(rows))
+    }
+
+    /// As [`vectors`](Self::vectors), whether or not their block matches its checksum.
+    pub(crate) fn unverified_vectors(&self, rows: Range<usize>) -> Rows<'_> {
         let numbers = rows.start * self.dimension..rows.end * self.dimension;
-        Ok(match self.vector_type {
+        match self.vector_type {
             VectorType::F32 => Rows::Single(&self.vectors.as_f32s().unwrap_or_default()[numbers]),
             VectorType::F16 => Rows::Half(&self.vectors.as_f16s().unwrap_or_default()[numbers]),
-        })
+        }
     }
 
     /// The verified records of one block's codes; `None` where there are none, or they are not what was written.

@@ -132,6 +132,13 @@ impl Snapshot {
         segment.vectors(offset..offset + 1)
     }
 
+    /// The vector of a row as it lies there, to steer a walk by and not to answer with: its bytes may be wrong.
+    #[cfg(feature = "hnsw")]
+    pub(crate) fn unverified_vector(&self, row: u32) -> Rows<'_> {
+        let (segment, offset) = self.locate(row);
+        segment.unverified_vectors(offset..offset + 1)
+    }
+
     /// The way from ids to rows.
     ///
     /// # Errors

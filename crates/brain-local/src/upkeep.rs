@@ -26,7 +26,8 @@ impl Upkeep {
     /// Begins what is due, unless it has begun already. Its failures leave the index as it was; an error of the storage comes up again where it matters:
     /// in the next search or change.
     pub(crate) fn begin(handle: &Arc<Handle>) {
-        let due = handle.snapshot().is_ok_and(|snapshot| Work::due(&snapshot).is_some());
+        let due = |snapshot: Arc<Snapshot>| Work::due(&snapshot).is_some() || handle.graphs.is_due(handle, &snapshot).unwrap_or(false);
+        let due = handle.snapshot().is_ok_and(due);
         let mut running = handle.upkeep.0.lock().unwrap_or_else(PoisonError::into_inner);
         if due && running.as_ref().is_none_or(JoinHandle::is_finished) {
             let handle = Arc::clone(handle);
@@ -78,7 +79,8 @@ fn run(handle: &Handle) -> Result<()> {
             None => break,
         }
     }
-    Ok(())
+    // Last, for compaction would undo it, and without the writer's lock, for it may take minutes.
+    handle.graphs.keep_up(handle)
 }
 
 fn compact(writer: Writer<'_>) -> Result<()> {
