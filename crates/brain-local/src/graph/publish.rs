@@ -9,7 +9,7 @@ use super::builder::Builder;
 use super::calibrate::{calibrate, hold_out};
 use super::file::{self, Graph};
 use super::record::{EXTENSION, GraphRecord};
-use crate::append::sync_folder;
+use crate::disk::sync_folder;
 use crate::handle::Handle;
 use crate::lock::WriterLock;
 use crate::snapshot::Snapshot;
