@@ -143,13 +143,13 @@ fn one_query<'r, I: Instructions, F: Form, S: Stored + 'r, const OWN: bool>(
     out: &mut [f32],
     owns: &mut [f64; PANEL],
 ) {
-    let mut position = positions.start;
+    let (mut position, count) = (positions.start, out.len());
     while position + ROWS_AT_ONCE <= positions.end {
-        some_rows::<I, F, S, ROWS_AT_ONCE, OWN>(instructions, row_at, position, query, out, &mut owns[position - positions.start..]);
+        some_rows::<I, F, S, ROWS_AT_ONCE, OWN>(instructions, row_at, position..count, query, out, &mut owns[position - positions.start..]);
         position += ROWS_AT_ONCE;
     }
     while position < positions.end {
-        some_rows::<I, F, S, 1, OWN>(instructions, row_at, position, query, out, &mut owns[position - positions.start..]);
+        some_rows::<I, F, S, 1, OWN>(instructions, row_at, position..count, query, out, &mut owns[position - positions.start..]);
         position += 1;
     }
 }
@@ -158,16 +158,18 @@ fn one_query<'r, I: Instructions, F: Form, S: Stored + 'r, const OWN: bool>(
 fn some_rows<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, const OWN: bool>(
     instructions: I,
     row_at: impl Fn(usize) -> &'r [S],
-    start: usize,
+    std::ops::Range { start, end }: std::ops::Range<usize>,
     query: &Prepared,
     out: &mut [f32],
     owns: &mut [f64],
 ) {
-    let mut rows: [&[S]; R] = [&[]; R];
-    for (r, row) in rows.iter_mut().enumerate() {
-        *row = row_at(start + r);
+    let last = end - 1;
+    let (mut rows, mut next): ([&[S]; R], [&[S]; R]) = ([&[]; R], [&[]; R]);
+    for r in 0..R {
+        rows[r] = row_at(start + r);
+        next[r] = row_at((start + R + r).min(last));
     }
-    let (sums, row_sums) = pairs::<I, F, S, R, 1, OWN>(instructions, rows, [&query.operand]);
+    let (sums, row_sums) = pairs::<I, F, S, R, 1, OWN>(instructions, rows, [&query.operand], Some(next));
     for r in 0..R {
         out[start + r] = sums[r][0];
         owns[r] = f64::from(row_sums[r]);
@@ -195,7 +197,7 @@ fn many_queries<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, co
         for (q, operand) in operands.iter_mut().enumerate() {
             *operand = &queries[(first + q).min(some.end - 1)].operand;
         }
-        let (sums, _) = pairs::<I, F, S, R, Q, false>(instructions, rows, operands);
+        let (sums, _) = pairs::<I, F, S, R, Q, false>(instructions, rows, operands, None);
         for (r, sums) in sums.iter().enumerate().take(positions.len()) {
             for (q, sum) in sums.iter().enumerate().take(some.end - first) {
                 out[(first + q) * count + positions.start + r] = *sum;

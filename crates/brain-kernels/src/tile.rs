@@ -76,12 +76,14 @@ impl Form for SharedSigns {
     }
 }
 
-/// The sums of `R` rows with `Q` queries, and the rows' own sums where `OWN` asks for them. All are of one length.
+/// The sums of `R` rows with `Q` queries, and the rows' own sums where `OWN` asks for them. All are of one length, and so are the rows that come `next`,
+/// if any, which are asked for ahead of their use.
 #[inline(always)]
 pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q: usize, const OWN: bool>(
     instructions: I,
     rows: [&[S]; R],
     queries: [&[f32]; Q],
+    next: Option<[&[S]; R]>,
 ) -> ([[f32; Q]; R], [f32; R]) {
     let length = queries[0].len();
     let whole = length / LANES;
@@ -96,12 +98,21 @@ pub(crate) fn pairs<I: Instructions, F: Form, S: Stored, const R: usize, const Q
     for q in 0..Q {
         query_groups[q] = &queries[q].as_chunks().0[..whole];
     }
+    let mut next_groups = row_groups;
+    if let Some(next) = next {
+        for r in 0..R {
+            next_groups[r] = &next[r].as_chunks().0[..whole];
+        }
+    }
     for group in 0..whole {
         let mut y = [instructions.zero(); Q];
         for q in 0..Q {
             y[q] = instructions.load(&query_groups[q][group]);
         }
         for r in 0..R {
+            if next.is_some() {
+                instructions.prefetch(&next_groups[r][group]);
+            }
             let x = S::load(instructions, &row_groups[r][group]);
             if OWN {
                 owns[r] = F::own(instructions, x, owns[r]);

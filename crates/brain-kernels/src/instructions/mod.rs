@@ -40,6 +40,8 @@ pub(crate) trait Instructions: Copy {
     /// Sixteen `f32`.
     type Floats: Copy;
 
+    /// Asks for the memory at `place` ahead of its use, where the processor can.
+    fn prefetch<T>(self, place: &T);
     /// Sixteen zeros.
     fn zero(self) -> Self::Floats;
     /// Sixteen numbers from memory.

@@ -12,6 +12,9 @@ impl Instructions for Portable {
     type Floats = [f32; LANES];
 
     #[inline(always)]
+    fn prefetch<T>(self, _: &T) {}
+
+    #[inline(always)]
     fn zero(self) -> Self::Floats {
         [0.0; LANES]
     }

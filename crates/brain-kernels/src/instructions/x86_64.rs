@@ -33,6 +33,12 @@ impl Instructions for Avx2 {
     type Floats = [__m256; 2];
 
     #[inline(always)]
+    fn prefetch<T>(self, place: &T) {
+        // SAFETY: it reads nothing that the program sees.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast()) }
+    }
+
+    #[inline(always)]
     fn zero(self) -> Self::Floats {
         self.splat(0.0)
     }
@@ -153,6 +159,12 @@ impl Avx512 {
 // As above: `self` proves that the processor has the instructions; loads read exactly the array they are given, and need no alignment.
 impl Instructions for Avx512 {
     type Floats = __m512;
+
+    #[inline(always)]
+    fn prefetch<T>(self, place: &T) {
+        // SAFETY: it reads nothing that the program sees.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast()) }
+    }
 
     #[inline(always)]
     fn zero(self) -> Self::Floats {
