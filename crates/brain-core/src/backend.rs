@@ -342,7 +342,8 @@ pub trait SimilarityIndex: Send + Sync {
         Ok(samples.len() as u64)
     }
 
-    /// Adds batches as they come; each is durable before the next is taken.
+    /// Adds batches as they come; all are durable when this returns. Batches that come fast may become durable together, those that come slowly each on its
+    /// own, so that a kill costs what took little time to make.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and [`DimensionMismatch`](crate::ErrorKind::DimensionMismatch) before the bad batch is written;

@@ -138,9 +138,10 @@ impl Error {
             Io::StorageFull | Io::QuotaExceeded => {
                 (ErrorKind::Unavailable, "free some space and run the same command again; nothing that was acknowledged is lost")
             }
-            Io::FileTooLarge => {
-                (ErrorKind::Unavailable, "the file may not grow: free some space, or raise the limit on file sizes (`ulimit -f`), and run the same command again")
-            }
+            Io::FileTooLarge => (
+                ErrorKind::Unavailable,
+                "the file may not grow: free some space, or raise the limit on file sizes (`ulimit -f`), and run the same command again",
+            ),
             Io::UnexpectedEof => (ErrorKind::InvalidInput, "the file is shorter than its header says"),
             _ => (ErrorKind::Unexpected, ""),
         };

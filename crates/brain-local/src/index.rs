@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::format::{FileKind, VectorType};
 use crate::graph::{self, Walked};
+use crate::group::Group;
 use crate::handle::Handle;
 use crate::scan::{Scan, Way};
 use crate::scope::Rows;
@@ -168,14 +169,12 @@ impl SimilarityIndex for LocalIndex {
     }
 
     async fn add(&self, mut batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport> {
-        let mut total = AddReport::default();
+        // The writer's lock is held while a group is written: never while the stream is waited for.
+        let mut group = Group::new(&self.handle, on_conflict);
         while let Some(batch) = batches.next().await {
-            // The writer's lock is held within a batch only: never while the stream is waited for.
-            let report = write::add(&self.handle, &batch?, on_conflict).map_err(|error| error.with_operation("add to index"))?;
-            total.added += report.added;
-            total.replaced += report.replaced;
-            total.skipped += report.skipped;
+            group.take(batch)?;
         }
+        let total = group.finish()?;
         self.keep_up();
         Ok(total)
     }

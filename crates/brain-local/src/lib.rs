@@ -40,8 +40,8 @@
 //! ```
 //!
 //! # How it works
-//! - **Adding** appends rows behind what is published, syncs them, and publishes them with one transaction on the manifest. A kill at any instant
-//!   loses nothing that was acknowledged and leaves nothing half visible. One writer at a time holds the index's lock; readers never wait.
+//! - **Adding** appends rows behind what is published, syncs them, and publishes them with one transaction on the manifest; batches that come fast share
+//!   one. A kill at any instant loses nothing that was acknowledged and leaves nothing half visible. One writer at a time holds the index's lock; readers never wait.
 //! - **Searching** is exact. Beside the rows lie codes of a quarter of their bytes, which bound every distance: a search reads these, and compares in
 //!   full only rows that may be among the nearest. Where that does not pay (few rows, many queries, much asked for), all rows in scope are compared with
 //!   all queries, in one pass; the two ways find the same. Both run on all cores. A search begins with a look at the manifest's generation, so that a
@@ -65,6 +65,7 @@ mod declaration;
 mod disk;
 pub mod format;
 mod graph;
+mod group;
 mod handle;
 mod index;
 mod lock;

@@ -15,21 +15,29 @@ use crate::manifest::Manifest;
 use crate::select::{rows_of_items, rows_of_samples};
 use crate::snapshot::Snapshot;
 
-/// Adds a batch, whole or not at all.
+/// Refuses a batch that the index cannot hold.
 ///
 /// # Errors
-/// Those of [`SimilarityIndex::add`](brain_core::SimilarityIndex::add).
-pub(crate) fn add(handle: &Handle, batch: &VectorBatch, on_conflict: OnConflict) -> Result<AddReport> {
-    validate::batch(batch, handle.spec.dimension, handle.spec.metric)?;
-    if VectorType::of(&handle.spec) == VectorType::F16 {
-        validate::half_precision(batch, handle.spec.metric)?;
-    }
+/// Those of [`validate::batch`] and [`validate::half_precision`].
+pub(crate) fn check(handle: &Handle, batch: &VectorBatch) -> Result<()> {
+    let checked = validate::batch(batch, handle.spec.dimension, handle.spec.metric).and_then(|()| match VectorType::of(&handle.spec) {
+        VectorType::F16 => validate::half_precision(batch, handle.spec.metric),
+        VectorType::F32 => Ok(()),
+    });
+    checked.map_err(|error| error.with_operation("add to index"))
+}
+
+/// Adds batches that were checked and have no item in common: all of them or none.
+///
+/// # Errors
+/// [`Conflict`](ErrorKind::Conflict) under [`OnConflict::Error`]; those of the storage.
+pub(crate) fn add(handle: &Handle, batches: &[VectorBatch], on_conflict: OnConflict) -> Result<AddReport> {
     let mut report = AddReport::default();
-    if batch.is_empty() {
+    let ids: Vec<&ItemId> = batches.iter().flat_map(VectorBatch::items).map(|item| &item.id).collect();
+    if ids.is_empty() {
         return Ok(report);
     }
     let writer = Writer::begin(handle)?;
-    let ids: Vec<&ItemId> = batch.items().iter().map(|item| &item.id).collect();
     let present = rows_of_items(&writer.old, &ids)?;
     if on_conflict == OnConflict::Error
         && let Some(first) = present.iter().position(Option::is_some)
@@ -39,7 +47,7 @@ pub(crate) fn add(handle: &Handle, batch: &VectorBatch, on_conflict: OnConflict)
     let mut manifest = writer.old.manifest().clone();
     let mut appender = Appender::new(&handle.folder, &mut manifest);
     let mut replaced = Vec::new();
-    let appended = batch.rows().zip(present).try_for_each(|((item, vector), row)| {
+    let appended = batches.iter().flat_map(VectorBatch::rows).zip(present).try_for_each(|((item, vector), row)| {
         match row {
             Some(_) if on_conflict == OnConflict::Skip => {
                 report.skipped += 1;

@@ -22,7 +22,7 @@ use brain_core::SimilarityBackend;
 use crate::shape::Shape;
 
 pub use adding::{
-    follows_the_conflict_rule, keeps_what_came_before_an_error, moves_an_overwritten_patch, publishes_batch_by_batch, refuses_bad_vectors,
+    follows_the_conflict_rule, keeps_what_came_before_an_error, moves_an_overwritten_patch, publishes_whole_batches, refuses_bad_vectors,
     serves_two_writers, takes_odd_streams,
 };
 pub use claims::{attaches_to_what_is_there, bounds_k, bounds_the_dimension, presents_itself, refuses_other_directions, refuses_other_metrics};
@@ -63,7 +63,7 @@ pub async fn run(backend: &dyn SimilarityBackend) {
 
     follows_the_conflict_rule(backend).await;
     moves_an_overwritten_patch(backend).await;
-    publishes_batch_by_batch(backend).await;
+    publishes_whole_batches(backend).await;
     takes_odd_streams(backend).await;
     keeps_what_came_before_an_error(backend).await;
     refuses_bad_vectors(backend).await;
