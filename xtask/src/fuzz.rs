@@ -21,7 +21,7 @@ const COVERAGE: [&str; 7] = [
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    // The linker would drop the tables that nothing but the fuzzer looks at.
+    // The tables are found by the fuzzer alone: a linker that drops what nobody refers to would drop them.
     "-Clink-dead-code",
 ];
 
