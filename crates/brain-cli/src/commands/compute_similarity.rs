@@ -10,7 +10,7 @@ use crate::args::ComputeArgs;
 use crate::failed_items;
 use crate::failure::Result;
 use crate::output::Output;
-use crate::plural::counted;
+use crate::plural;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session<'_>, args: &ComputeArgs) -> Result<()> {

@@ -49,10 +49,10 @@ struct ItemDocument<'a> {
 
 pub(super) fn duplicates<'a>(found: &'a Duplicates, known: &'a Known) -> DuplicatesDocument<'a> {
     let duplicate = |hit: &'a Hit| DuplicateDocument { item: item(&hit.item, known), distance: hit.distance };
-    let groups = found.groups.iter().map(|group| GroupDocument {
-        kept: item(&group.kept, known),
-        duplicates: group.duplicates.iter().map(duplicate).collect(),
-    });
+    let groups = found
+        .groups
+        .iter()
+        .map(|group| GroupDocument { kept: item(&group.kept, known), duplicates: group.duplicates.iter().map(duplicate).collect() });
     DuplicatesDocument {
         threshold: found.threshold,
         kept: found.kept.len(),

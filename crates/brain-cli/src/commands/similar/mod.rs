@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use brain::core::similar::Compared;
 use brain::core::{Error, Item, ItemId, View};
 use brain::dataset::Dataset;
-use brain::{Brain, Cutoff, Duplicates, Similarity, Unique};
+use brain::{Brain, Cutoff, Duplicates, Similarity};
 
 use crate::args::{DuplicatesArgs, FoundArgs, RunArgs, UniqueArgs};
 use crate::failure::Result;
