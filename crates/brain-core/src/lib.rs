@@ -7,7 +7,7 @@
 //!   primitives and nothing else;
 //! - **how it is searched**: [`search::search`] takes vectors, a [`Scope`] and the wishes of the user (k, reverse, aggregation) and makes a
 //!   complete [`search::Answer`] out of a backend's primitives, with a report of what it did;
-//! - **what is alike**: [`similar::Comparison`] compares the items of a scope among themselves: neighbours, duplicates, unique items;
+//! - **what is alike**: [`similar::SelfJoin`] compares the items of a scope among themselves: neighbours, duplicates, unique items;
 //! - **what is meant by a view**: a [`View`] is a pipeline of stages with a small [`Filter`] language, a value until a [`DatasetStore`] resolves it;
 //! - **what is remembered**: a [`RunRecord`] says how an index was made; a [`RunStore`] keeps it;
 //! - **what is configured**: [`config`] layers arguments, environment, file and defaults, and knows where each value came from;

@@ -186,9 +186,7 @@ impl Segment {
             self.compare(FileKind::Rows, &self.vectors, rows.start * stride..rows.end * stride, checksums.vectors)?;
         } else {
             self.compare(FileKind::Owners, &self.owners, rows.start * OWNER_BYTES..rows.end * OWNER_BYTES, checksums.owners)?;
-            if !self.names.is_empty() {
-                self.verify_names(rows)?;
-            }
+            self.verify_names(rows)?;
         }
         verified.fetch_or(what, Ordering::AcqRel);
         Ok(())
@@ -203,7 +201,7 @@ impl Segment {
     }
 
     /// The names have one checksum, so that all of them are read for the first block; ids of free text are the rare case. The records of the
-    /// block are decoded here once, so that nothing can go wrong later.
+    /// block are decoded here once, so that nothing can go wrong later: also where there are no names, for the manifest may be wrong about that.
     fn verify_names(&self, rows: Range<usize>) -> Result<()> {
         if !self.names_verified.load(Ordering::Acquire) {
             self.compare(FileKind::Names, &self.names, 0..self.names.len(), self.record.names_checksum)?;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use brain_core::similar::{Comparison, Cutoff};
+use brain_core::similar::{Cutoff, SelfJoin};
 use brain_core::{Capabilities, IndexSpec, Item, ItemId, ItemKind, Metric, OnConflict, Scope, SimilarityBackend as _, SimilarityIndex, VectorBatch};
 use brain_testkit::memory::MemoryBackend;
 use brain_testkit::random::Random;
@@ -45,8 +45,8 @@ impl Plane {
         (x - u).abs() + (y - v).abs()
     }
 
-    fn comparisons(&self) -> [Comparison<'_>; 2] {
-        let whole = Comparison::new(&*self.index, Scope::All);
+    fn joins(&self) -> [SelfJoin<'_>; 2] {
+        let whole = SelfJoin::new(&*self.index, Scope::All);
         [whole, whole.memory(PART * 2 * size_of::<f32>())]
     }
 }
@@ -59,7 +59,7 @@ fn scattered() -> Plane {
 #[test]
 fn neighbors_of_many() {
     let plane = scattered();
-    let [whole, in_parts] = plane.comparisons().map(|comparison| block_on(comparison.neighbors(3)).unwrap());
+    let [whole, in_parts] = plane.joins().map(|join| block_on(join.neighbors(3)).unwrap());
     for item in 0..ROWS {
         let mut right: Vec<(i32, usize)> = (0..ROWS).filter(|&other| other != item).map(|other| (plane.distance(item, other), other)).collect();
         let (nearest, last, _) = right.select_nth_unstable(2);
@@ -85,8 +85,8 @@ fn duplicates_among_many() {
     }
     right.sort_unstable();
     assert!(kept.len() > 600 && right.len() > 600, "{} and {}", kept.len(), right.len());
-    for comparison in plane.comparisons() {
-        let duplicates = block_on(comparison.find_duplicates(Cutoff::Threshold(3.0))).unwrap();
+    for join in plane.joins() {
+        let duplicates = block_on(join.find_duplicates(Cutoff::Threshold(3.0))).unwrap();
         assert_eq!(duplicates.kept.iter().map(row).collect::<Vec<_>>(), kept);
         let groups = duplicates.groups.iter();
         let found = groups.flat_map(|group| group.duplicates.iter().map(|hit| (row(&group.kept), hit.distance as i32, row(&hit.item))));
@@ -105,8 +105,8 @@ fn unique_among_many() {
         left.iter_mut().for_each(|(distance, row)| *distance = (*distance).min(plane.distance(chosen, *row)));
         right.push(chosen);
     }
-    for comparison in plane.comparisons() {
-        let unique = block_on(comparison.find_unique(1_500)).unwrap();
+    for join in plane.joins() {
+        let unique = block_on(join.find_unique(1_500)).unwrap();
         assert_eq!(unique.chosen.iter().map(row).collect::<Vec<_>>(), right);
         assert_eq!(unique.threshold, left.iter().map(|&(distance, _)| distance as f32).max_by(f32::total_cmp));
     }
@@ -115,15 +115,15 @@ fn unique_among_many() {
 #[test]
 fn equal_photos_are_one_group() {
     let plane = plane(vec![[3, 4]; ROWS]);
-    for comparison in plane.comparisons() {
-        let duplicates = block_on(comparison.find_duplicates(Cutoff::Threshold(0.0))).unwrap();
+    for join in plane.joins() {
+        let duplicates = block_on(join.find_duplicates(Cutoff::Threshold(0.0))).unwrap();
         assert_eq!(duplicates.kept, [Item::sample(id(0))]);
         assert!(duplicates.duplicates().map(|hit| (row(&hit.item), hit.distance)).eq((1..ROWS).map(|row| (row, 0.0))));
-        let neighbors = block_on(comparison.neighbors(2)).unwrap();
+        let neighbors = block_on(join.neighbors(2)).unwrap();
         assert_eq!(neighbors.of(0).map(|(item, _)| row(item)).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(neighbors.of(ROWS - 1).map(|(item, _)| row(item)).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(neighbors.about_duplicates(0.0), ROWS - 1);
-        assert_eq!(row(&block_on(comparison.find_unique(2)).unwrap().chosen[1]), 1);
+        assert_eq!(row(&block_on(join.find_unique(2)).unwrap().chosen[1]), 1);
     }
 }
 
@@ -131,6 +131,6 @@ fn equal_photos_are_one_group() {
 fn about_duplicates_counts_groups_once() {
     // Two groups of three, and two that are alone.
     let plane = plane(vec![[0, 0], [0, 1], [1, 0], [50, 50], [90, 0], [91, 0], [91, 1], [0, 90]]);
-    let neighbors = block_on(plane.comparisons()[0].neighbors(1)).unwrap();
+    let neighbors = block_on(plane.joins()[0].neighbors(1)).unwrap();
     assert_eq!([0.0, 1.0, 2.0].map(|threshold| neighbors.about_duplicates(threshold)), [0, 4, 4]);
 }

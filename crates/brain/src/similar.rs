@@ -1,6 +1,6 @@
 //! What the items of a run are to one another: duplicates, unique items, neighbours.
 
-use brain_core::similar::{Comparison, Cutoff, Duplicates, Neighbors, Unique};
+use brain_core::similar::{Cutoff, Duplicates, Neighbors, SelfJoin, Unique};
 use brain_core::{ItemId, Result, Scope, View};
 
 use crate::Similarity;
@@ -9,28 +9,28 @@ use crate::Similarity;
 ///
 /// Each says how many items it compared and how many of the view the index lacks; [`Similarity::view_of`] makes a view of what was found.
 impl Similarity {
-    /// Finds items that are much like others: see [`Comparison::find_duplicates`].
+    /// Finds items that are much like others: see [`SelfJoin::find_duplicates`].
     ///
     /// # Errors
-    /// Those of the comparison and of the view; [`NotFound`](brain_core::ErrorKind::NotFound) while the run is empty.
+    /// Those of the join and of the view; [`NotFound`](brain_core::ErrorKind::NotFound) while the run is empty.
     pub async fn find_duplicates(&self, cutoff: Cutoff, within: Option<&View>) -> Result<Duplicates> {
-        self.compare(within, async |comparison| comparison.find_duplicates(cutoff).await).await
+        self.compare(within, async |join| join.find_duplicates(cutoff).await).await
     }
 
-    /// Finds `count` items that are spread as widely as they can be: see [`Comparison::find_unique`].
+    /// Finds `count` items that are spread as widely as they can be: see [`SelfJoin::find_unique`].
     ///
     /// # Errors
     /// As [`find_duplicates`](Self::find_duplicates).
     pub async fn find_unique(&self, count: usize, within: Option<&View>) -> Result<Unique> {
-        self.compare(within, async |comparison| comparison.find_unique(count).await).await
+        self.compare(within, async |join| join.find_unique(count).await).await
     }
 
-    /// The `k` nearest other items of every item, and with them the histogram of how near things are: see [`Comparison::neighbors`].
+    /// The `k` nearest other items of every item, and with them the histogram of how near things are: see [`SelfJoin::neighbors`].
     ///
     /// # Errors
     /// As [`find_duplicates`](Self::find_duplicates).
     pub async fn neighbors(&self, k: usize, within: Option<&View>) -> Result<Neighbors> {
-        self.compare(within, async |comparison| comparison.neighbors(k).await).await
+        self.compare(within, async |join| join.neighbors(k).await).await
     }
 
     /// The view of some items of the run: of samples, or of patches in an index of patches.
@@ -41,12 +41,12 @@ impl Similarity {
         }
     }
 
-    async fn compare<T>(&self, within: Option<&View>, find: impl AsyncFnOnce(Comparison<'_>) -> Result<T>) -> Result<T> {
+    async fn compare<T>(&self, within: Option<&View>, find: impl AsyncFnOnce(SelfJoin<'_>) -> Result<T>) -> Result<T> {
         let within = match within {
             Some(view) => Some(self.within(view).await?),
             None => None,
         };
         let scope = within.as_ref().map_or(Scope::All, |within| within.scope());
-        find(Comparison::new(self.filled()?, scope).progress(&**self.brain().progress())).await
+        find(SelfJoin::new(self.filled()?, scope).progress(&**self.brain().progress())).await
     }
 }

@@ -1,10 +1,10 @@
 //! Similar things: what the items of an index are to one another.
 //!
-//! A [`Comparison`] compares the items of a [`Scope`] among themselves, over the primitives of any backend:
+//! A [`SelfJoin`] compares the items of a [`Scope`] among themselves, over the primitives of any backend:
 //!
-//! - [`neighbors`](Comparison::neighbors): the nearest other items of every item, and from them a [`Histogram`] of how near things are;
-//! - [`find_duplicates`](Comparison::find_duplicates): items that lie within a threshold of one that is kept, or a given fraction of all;
-//! - [`find_unique`](Comparison::find_unique): a number of items spread as widely as they can be.
+//! - [`neighbors`](SelfJoin::neighbors): the nearest other items of every item, and from them a [`Histogram`] of how near things are;
+//! - [`find_duplicates`](SelfJoin::find_duplicates): items that lie within a threshold of one that is kept, or a given fraction of all;
+//! - [`find_unique`](SelfJoin::find_unique): a number of items spread as widely as they can be.
 //!
 //! All are exact, and depend on nothing but the vectors and the order of the ids: not on the order in which a backend streams, not on the memory
 //! allowed, not on the number of threads. Distances come as matrix products of blocks of rows, on all cores of rayon's pool; what is done with them
@@ -17,6 +17,7 @@ mod duplicates;
 mod histogram;
 mod nearest;
 mod neighbors;
+mod products;
 mod rows;
 mod unique;
 
@@ -44,7 +45,7 @@ const TILE: usize = 256;
 
 /// The items of a scope, to be compared among themselves.
 #[derive(Clone, Copy)]
-pub struct Comparison<'a> {
+pub struct SelfJoin<'a> {
     index: &'a dyn SimilarityIndex,
     scope: Scope<'a>,
     progress: &'a dyn Progress,
@@ -62,7 +63,7 @@ pub struct Compared {
     pub elapsed_ms: f64,
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> SelfJoin<'a> {
     /// The items of `index` that are in `scope`.
     pub fn new(index: &'a dyn SimilarityIndex, scope: Scope<'a>) -> Self {
         Self { index, scope, progress: &NoProgress, memory: MEMORY }
@@ -162,10 +163,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn start(comparison: &Comparison<'a>) -> Result<Self> {
+    async fn start(join: &SelfJoin<'a>) -> Result<Self> {
         let started = Instant::now();
-        let rows = Rows::list(comparison.index, comparison.scope, comparison.memory).await?;
-        Ok(Self { rows, progress: comparison.progress, started })
+        let rows = Rows::list(join.index, join.scope, join.memory).await?;
+        Ok(Self { rows, progress: join.progress, started })
     }
 
     fn finish(mut self) -> (Vec<Item>, Compared) {

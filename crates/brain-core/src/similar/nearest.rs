@@ -1,13 +1,11 @@
 //! The nearest of some chosen rows, for every row: one number and one distance each.
 
-use brain_kernels::{Neighbor, Queries};
+use brain_kernels::Neighbor;
 use rayon::prelude::*;
 
 use super::TILE;
+use super::products::Block;
 use super::rows::Rows;
-
-/// How many rows one thread compares with all others of a block.
-const STRIPE: usize = 128;
 
 /// Of no row, and after all rows.
 const NOBODY: u32 = u32::MAX;
@@ -43,12 +41,12 @@ impl Nearest {
         if count == 0 || numbers.is_empty() {
             return;
         }
-        let others = Queries::new(rows.metric(), others, dimension);
+        let others = Block::new(rows, others);
         let (distances, of) = (&mut self.distances[first..first + count], &mut self.of[first..first + count]);
         let tiles = distances.par_chunks_mut(TILE).zip(of.par_chunks_mut(TILE)).zip(vectors.par_chunks(TILE * dimension));
         tiles.for_each_init(Vec::new, |out, ((distances, of), vectors)| {
             out.resize(numbers.len() * distances.len(), 0.0);
-            others.distances(vectors, out);
+            others.distances(vectors, distances.len(), out);
             for (&number, found) in numbers.iter().zip(out.chunks_exact(distances.len())) {
                 take_nearer(distances, of, found, number);
             }
@@ -75,14 +73,4 @@ fn take_nearer(distances: &mut [f32], of: &mut [u32], found: &[f32], number: u32
         *distance = if nearer { found } else { *distance };
         *of = if nearer { number } else { *of };
     }
-}
-
-/// The distances of some rows from one another: those from the first, row after row, then those from the second, and so on.
-pub(super) fn mutual_distances(rows: &Rows<'_>, vectors: &[f32]) -> Vec<f32> {
-    let dimension = rows.dimension();
-    let count = vectors.len() / dimension;
-    let mut distances = vec![0.0; count * count];
-    let stripes = distances.par_chunks_mut((STRIPE * count).max(1)).zip(vectors.par_chunks(STRIPE * dimension));
-    stripes.for_each(|(distances, from)| Queries::new(rows.metric(), from, dimension).distances(vectors, distances));
-    distances
 }

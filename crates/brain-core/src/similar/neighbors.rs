@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use brain_kernels::Queries;
 use rayon::prelude::*;
 
-use super::nearest::mutual_distances;
+use super::products::Block;
 use super::rows::{Rows, blocks};
 use super::{BLOCK, Compared, Histogram, TILE};
 use crate::{Item, Progress, Result};
@@ -62,7 +61,7 @@ impl Neighbors {
         Histogram::of(self.nearest_distances().collect(), bins)
     }
 
-    /// About how many duplicates [`find_duplicates`](super::Comparison::find_duplicates) finds within `threshold`: the items that have a nearest
+    /// About how many duplicates [`find_duplicates`](super::SelfJoin::find_duplicates) finds within `threshold`: the items that have a nearest
     /// neighbour within it, less one for each group that these pairs form. Exactly so where groups are apart and close together.
     pub fn about_duplicates(&self, threshold: f32) -> usize {
         // Each item's group by the smallest member known; a link that joins two groups makes one more duplicate.
@@ -199,7 +198,7 @@ pub(super) fn pairs(items: usize) -> u64 {
 
 /// The rows of a block meet one another.
 fn within(lists: &mut Lists, rows: &Rows<'_>, block: Range<usize>, vectors: &[f32]) {
-    let (count, mut mutual) = (block.len(), mutual_distances(rows, vectors));
+    let (count, mut mutual) = (block.len(), Block::new(rows, vectors).mutual_distances(vectors));
     // The earlier of two rows is the one that asks, here as between blocks: where blocks begin is not to be seen in the last bit of a distance.
     for (row, before) in (0..count).flat_map(|row| (0..row).map(move |before| (row, before))) {
         mutual[row * count + before] = mutual[before * count + row];
@@ -213,7 +212,7 @@ fn within(lists: &mut Lists, rows: &Rows<'_>, block: Range<usize>, vectors: &[f3
 /// A block and a run of later rows, each with its first row and its vectors, meet one another.
 fn between(lists: &mut Lists, rows: &Rows<'_>, (first, vectors): (usize, &[f32]), (other_first, others): (usize, &[f32])) {
     let dimension = rows.dimension();
-    let (count, queries) = (vectors.len() / dimension, Queries::new(rows.metric(), vectors, dimension));
+    let (count, block) = (vectors.len() / dimension, Block::new(rows, vectors));
     let mut distances = Vec::new();
     // As many tiles as keep all cores busy: for each, the distances of its rows from the first row of `vectors`, from the second, and so on.
     for stripe in blocks(0..others.len() / dimension, TILE * TILES_A_THREAD * rayon::current_num_threads()) {
@@ -221,7 +220,7 @@ fn between(lists: &mut Lists, rows: &Rows<'_>, (first, vectors): (usize, &[f32])
         let tiles = others[stripe.start * dimension..stripe.end * dimension].par_chunks(TILE * dimension);
         let stripe = other_first + stripe.start..other_first + stripe.end;
         tiles.zip(distances.par_chunks_mut(TILE * count)).zip(lists.parts(stripe.clone(), TILE)).for_each(|((tile, distances), mut part)| {
-            queries.distances(tile, distances);
+            block.distances(tile, part.bounds.len(), distances);
             for (row, found) in (first..).zip(distances.chunks_exact(part.bounds.len())) {
                 part.meet_one(found, row);
             }

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use brain_kernels::Neighbor;
 
-use super::nearest::{Nearest, mutual_distances};
+use super::nearest::Nearest;
+use super::products::Block;
 use super::rows::{Rows, gather};
 use super::{BLOCK, Compared};
 use crate::{Item, Progress, Result};
@@ -45,7 +46,8 @@ pub(super) async fn traverse(rows: &Rows<'_>, count: usize, progress: &dyn Progr
     while order.len() < count {
         let (candidates, next) = open.farthest(width);
         let vectors = open.vectors(&candidates).await?;
-        let mut picks = Candidates::new(&open, &candidates, mutual_distances(rows, &vectors)).play(count - order.len(), next);
+        let mutual = Block::new(rows, &vectors).mutual_distances(&vectors);
+        let mut picks = Candidates::new(&open, &candidates, mutual).play(count - order.len(), next);
         let chosen: Vec<u32> = picks.iter().map(|&pick| open.numbers[candidates[pick]]).collect();
         let of_chosen = gather(&vectors, rows.dimension(), picks.iter().copied());
         order.extend_from_slice(&chosen);

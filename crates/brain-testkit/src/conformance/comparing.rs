@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use brain_core::similar::{Comparison, Cutoff, Duplicates, Neighbors, Unique};
+use brain_core::similar::{Cutoff, Duplicates, Neighbors, SelfJoin, Unique};
 use brain_core::{ErrorKind, Item, Metric, Scope, SimilarityBackend, SimilarityIndex};
 
 use super::dimension_fits;
@@ -43,7 +43,7 @@ pub async fn refuses_senseless_comparisons(backend: &dyn SimilarityBackend) {
     let nothing = Extent::Outside.draw(&corpus.ids(), 38);
     for &metric in &backend.capabilities().metrics {
         with_corpus(backend, metric, &corpus, async |index| {
-            let all = Comparison::new(index, Scope::All);
+            let all = SelfJoin::new(index, Scope::All);
             for cutoff in [Cutoff::Threshold(f32::NAN), Cutoff::Threshold(f32::INFINITY), Cutoff::Fraction(-0.1), Cutoff::Fraction(1.1)] {
                 assert_refused(all.find_duplicates(cutoff).await, ErrorKind::InvalidInput, &format!("{cutoff:?}"));
             }
@@ -56,7 +56,7 @@ pub async fn refuses_senseless_comparisons(backend: &dyn SimilarityBackend) {
             assert_refused(all.find_unique(0).await, ErrorKind::InvalidInput, "no items");
             assert_refused(all.find_unique(21).await, ErrorKind::InvalidInput, "more items than there are");
 
-            let empty = Comparison::new(index, Scope::Items(&nothing));
+            let empty = SelfJoin::new(index, Scope::Items(&nothing));
             for cutoff in [Cutoff::Threshold(0.5), Cutoff::Fraction(0.5)] {
                 let found = empty.find_duplicates(cutoff).await.unwrap();
                 assert!(found.kept.is_empty() && found.groups.is_empty());
@@ -72,22 +72,22 @@ pub async fn refuses_senseless_comparisons(backend: &dyn SimilarityBackend) {
 pub(crate) async fn check_comparison(index: &dyn SimilarityIndex, corpus: &Corpus, scope: Scope<'_>) {
     let metric = index.spec().metric;
     let among = Among::of(corpus, metric, scope);
-    let little = Comparison::new(index, scope).memory(LITTLE_ROWS * size_of::<f32>() * index.spec().dimension);
-    for (comparison, few) in [(Comparison::new(index, scope), 7), (little, 1_000)] {
+    let little = SelfJoin::new(index, scope).memory(LITTLE_ROWS * size_of::<f32>() * index.spec().dimension);
+    for (join, few) in [(SelfJoin::new(index, scope), 7), (little, 1_000)] {
         for k in [1, few] {
-            among.check_neighbors(&comparison.neighbors(k).await.unwrap(), k);
+            among.check_neighbors(&join.neighbors(k).await.unwrap(), k);
         }
         for share in [0.1, 0.6] {
-            among.check_duplicates(&comparison.find_duplicates(Cutoff::Threshold(among.clear_threshold(share))).await.unwrap());
+            among.check_duplicates(&join.find_duplicates(Cutoff::Threshold(among.clear_threshold(share))).await.unwrap());
         }
         for fraction in [0.0, 0.3, 1.0] {
-            among.check_fraction(&comparison, fraction).await;
+            among.check_fraction(&join, fraction).await;
         }
         let all = among.items.len();
         for count in [1, 2, all / 2, all].into_iter().filter(|count| (1..=all).contains(count)) {
             // Whole numbers are compared without rounding, so that the oracle's ties are ties.
             let exact = corpus.shape == Shape::Lattice && metric != Metric::Cosine;
-            among.check_unique(&comparison.find_unique(count).await.unwrap(), count, exact);
+            among.check_unique(&join.find_unique(count).await.unwrap(), count, exact);
         }
     }
 }
@@ -178,14 +178,14 @@ impl Among {
         }
     }
 
-    async fn check_fraction(&self, comparison: &Comparison<'_>, fraction: f64) {
-        let found = comparison.find_duplicates(Cutoff::Fraction(fraction)).await.unwrap();
+    async fn check_fraction(&self, join: &SelfJoin<'_>, fraction: f64) {
+        let found = join.find_duplicates(Cutoff::Fraction(fraction)).await.unwrap();
         let left = (self.items.len() - (fraction * self.items.len() as f64).round() as usize).max(usize::from(!self.items.is_empty()));
         assert_eq!(found.kept.len(), left, "{fraction} of {} items are duplicates", self.items.len());
         if left == 0 {
             return;
         }
-        let unique = comparison.find_unique(left).await.unwrap();
+        let unique = join.find_unique(left).await.unwrap();
         assert_eq!(found.threshold, unique.threshold);
         let mut chosen = unique.chosen;
         chosen.sort();

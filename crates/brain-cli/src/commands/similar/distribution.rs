@@ -42,7 +42,8 @@ struct Document {
 pub(super) async fn show(output: &mut Output, similarity: &Similarity, view: Option<&View>) -> Result<()> {
     let neighbors = similarity.neighbors(1, view).await?;
     let (compared, histogram) = (neighbors.compared(), neighbors.histogram(BARS));
-    let suggestions = histogram.as_ref().map(|histogram| suggestions(&neighbors, histogram)).unwrap_or_default();
+    let gap = before_the_gap(neighbors.nearest_distances());
+    let suggestions = histogram.as_ref().map(|histogram| suggestions(&neighbors, histogram, gap)).unwrap_or_default();
     if output.is_json() {
         return Ok(output.document(&Document { histogram, suggestions, compared })?);
     }
@@ -68,21 +69,33 @@ pub(super) async fn show(output: &mut Output, similarity: &Similarity, view: Opt
         table.row([threshold.to_string(), near_another.to_string(), about_duplicates.to_string()]);
     }
     output.table(&table)?;
-    if let Some(Suggestion { threshold, .. }) = suggestions.first() {
+    if let Some(threshold) = gap.or(suggestions.first().map(|first| first.threshold)) {
         let record = similarity.record();
         output.hint(format_args!("next: brain find-duplicates {} --brain-key {} --thresh {threshold}", record.dataset, record.key))?;
     }
     super::warn_of_missing(output, similarity, compared)
 }
 
-fn suggestions(neighbors: &Neighbors, histogram: &Histogram) -> Vec<Suggestion> {
+/// Thresholds at some shares of the items and before the gap, ascending.
+fn suggestions(neighbors: &Neighbors, histogram: &Histogram, gap: Option<f32>) -> Vec<Suggestion> {
     let few = histogram.quantiles.iter().filter(|quantile| quantile.share <= MOST);
-    let mut thresholds: Vec<f32> = few.map(|quantile| rounded_up(quantile.distance)).collect();
+    let mut thresholds: Vec<f32> = few.map(|quantile| rounded_up(quantile.distance)).chain(gap).collect();
+    thresholds.sort_by(f32::total_cmp);
     thresholds.dedup();
     let near_another = |threshold| neighbors.nearest_distances().filter(|&distance| distance <= threshold).count();
     let suggestion =
         |threshold| Suggestion { threshold, near_another: near_another(threshold), about_duplicates: neighbors.about_duplicates(threshold) };
     thresholds.into_iter().map(suggestion).collect()
+}
+
+/// The distance before the widest gap among those of the nearer half: what is nearer than the gap stands out from the rest.
+fn before_the_gap(distances: impl Iterator<Item = f32>) -> Option<f32> {
+    let mut distances: Vec<f32> = distances.collect();
+    distances.sort_unstable_by(f32::total_cmp);
+    let nearer = &distances[..distances.len().min((distances.len() as f64 * MOST) as usize + 1)];
+    let widest = nearer.windows(2).max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])))?;
+    // Rounding up may not go over the gap.
+    (widest[0] < widest[1]).then(|| Some(rounded_up(widest[0])).filter(|&rounded| rounded < widest[1]).unwrap_or(widest[0]))
 }
 
 /// The next number of two digits that is not less: what a person types.
@@ -92,8 +105,10 @@ fn rounded_up(distance: f32) -> f32 {
         return 0.0;
     }
     let scale = 10_f64.powi(1 - exact.abs().log10().floor() as i32);
-    let rounded = ((exact * scale).ceil() / scale) as f32;
-    // Rounding to f32 may fall a hair short; beyond its range there is no rounder number.
+    // A number of two digits is itself, though its f32 is a hair more.
+    let digits = (exact * scale - (exact * scale).abs() * f64::from(f32::EPSILON)).ceil();
+    let rounded = (digits / scale) as f32;
+    // Rounding may fall a hair short; beyond the range of f32 there is no rounder number.
     if rounded.is_finite() { rounded.max(distance) } else { distance }
 }
 
@@ -120,10 +135,20 @@ mod tests {
 
     #[test]
     fn suggested_thresholds_are_short_and_never_less() {
-        for (distance, suggested) in [(0.0, 0.0), (0.012_34, 0.013), (0.5, 0.5), (0.999, 1.0), (7.01, 7.1), (123.0, 130.0), (-12.3, -12.0)] {
+        for (distance, suggested) in
+            [(0.0, 0.0), (0.012, 0.012), (0.012_34, 0.013), (0.5, 0.5), (0.999, 1.0), (7.01, 7.1), (123.0, 130.0), (-12.3, -12.0)]
+        {
             assert_eq!(rounded_up(distance), suggested);
         }
         assert!(rounded_up(0.3) >= 0.3 && rounded_up(f32::MAX) == f32::MAX);
+    }
+
+    #[test]
+    fn a_gap_is_looked_for_among_the_nearer_half() {
+        let distances = [0.9, 0.011, 0.5, 0.012, 0.45, 0.47, 0.48, 0.51, 5.0];
+        assert_eq!(before_the_gap(distances.into_iter()), Some(0.012));
+        assert_eq!(before_the_gap([0.111, 0.112, 0.9].into_iter()), Some(0.111), "0.12 would be beyond the gap");
+        assert_eq!(before_the_gap([0.5; 4].into_iter()), None);
     }
 
     #[test]
