@@ -57,11 +57,11 @@ impl Opened {
 
     async fn duplicates(&self, output: &mut Output, args: &DuplicatesArgs, cutoff: Cutoff, view: Option<&View>) -> Result<()> {
         let found = self.similarity.find_duplicates(cutoff, view).await?;
-        let tagged = self.tag(&args.found, found.duplicates().map(|hit| &hit.item))?;
         #[cfg(feature = "models")]
         if let Some(path) = args.found.sheet.as_ref().filter(|_| !found.groups.is_empty()) {
             sheet::of_groups(self, &found.groups, path)?;
         }
+        let tagged = self.tag(&args.found, found.duplicates().map(|hit| &hit.item))?;
         if output.is_json() {
             let known = self.known(found.groups.iter().map(|group| &group.kept).chain(found.duplicates().map(|hit| &hit.item)))?;
             return Ok(output.document(&document::duplicates(&found, &known))?);
@@ -96,11 +96,11 @@ impl Opened {
 
     async fn unique(&self, output: &mut Output, args: &UniqueArgs, view: Option<&View>) -> Result<()> {
         let found = self.similarity.find_unique(args.count, view).await?;
-        let tagged = self.tag(&args.found, &found.chosen)?;
         #[cfg(feature = "models")]
         if let Some(path) = &args.found.sheet {
             sheet::of_items(self, &found.chosen, path)?;
         }
+        let tagged = self.tag(&args.found, &found.chosen)?;
         if output.is_json() {
             return Ok(output.document(&document::unique(&found, &self.known(&found.chosen)?))?);
         }
