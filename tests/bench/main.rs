@@ -2,7 +2,7 @@
 //!
 //! | what | measured | floor |
 //! |---|---|---|
-//! | `local` | queries, views, adding, opening; `--peers PYTHON` adds other libraries | a parallel read of the same bytes; a matrix product; a plain write and sync |
+//! | `local` | queries, views, adding, opening; `--duplicates yes` and `--peers PYTHON` add to it | a parallel read of the same bytes; a matrix product; a plain write and sync |
 //! | `dataset` | import of JSON Lines, resolving views, memory | reading the same lines |
 //! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
 //! | `cli` | how soon the program answers | starting a program that does nothing |

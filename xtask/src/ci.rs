@@ -29,6 +29,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         let arguments = ["check", "--locked", "--package", &package, "--no-default-features", "--features", &feature];
         step(&format!("{package} with `{feature}` alone"), &mut cargo(&arguments))?;
     }
+    // What only this feature has; the workspace's tests are built without it, for it takes a C++ compiler.
+    let graphs = ["test", "--locked", "--package", "brain-local", "--features", "hnsw", "--lib", "--test", "conformance"];
+    step("graph search", &mut cargo(&graphs))?;
     if process::stdout(&mut cargo(&["deny", "--version"])).is_ok() {
         step("licences, advisories, sources", &mut cargo(&["deny", "--locked", "check"]))?;
     } else {

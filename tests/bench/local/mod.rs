@@ -1,6 +1,7 @@
 //! The embedded index against the bytes it has to read, and beside the libraries that Python users know.
 
 mod data;
+mod duplicates;
 mod peers;
 
 use std::path::Path;
@@ -44,6 +45,9 @@ pub(crate) fn run(flags: &Flags) {
     single.whole();
     single.many_queries();
     single.views();
+    if flags.text("duplicates").is_some() {
+        single.duplicates();
+    }
     let half = make(&*backend, "f16", &data);
     block_on(half.add(batches(&data, &ids), OnConflict::Error)).unwrap();
     Bench { index: local(&*half), ..single }.half();
