@@ -107,7 +107,7 @@ mod tests {
             ("brain-cli", "brain-app", "siblings"),
             ("brain-local", "brain-testkit", "[dev-dependencies]"),
             ("brain-testkit", "brain-local", "brain-core and brain-kernels only"),
-            ("brain-tests", "brain-core", "brain and brain-testkit only"),
+            ("brain-tests", "brain-core", "brain and brain-kernels and brain-testkit only"),
             ("xtask", "brain-core", "no crate of the product"),
             ("brain-cli", "xtask", "no crate of the product sees xtask"),
         ] {
