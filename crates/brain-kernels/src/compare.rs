@@ -169,7 +169,7 @@ fn some_rows<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, const
         rows[r] = row_at(start + r);
         next[r] = row_at((start + R + r).min(last));
     }
-    let (sums, row_sums) = pairs::<I, F, S, R, 1, OWN>(instructions, rows, [&query.operand], Some(next));
+    let (sums, row_sums) = pairs::<I, F, S, R, 1, OWN>(instructions, rows, [query.operand()], Some(next));
     for r in 0..R {
         out[start + r] = sums[r][0];
         owns[r] = f64::from(row_sums[r]);
@@ -195,7 +195,7 @@ fn many_queries<'r, I: Instructions, F: Form, S: Stored + 'r, const R: usize, co
     while first < some.end {
         let mut operands: [&[f32]; Q] = [&[]; Q];
         for (q, operand) in operands.iter_mut().enumerate() {
-            *operand = &queries[(first + q).min(some.end - 1)].operand;
+            *operand = queries[(first + q).min(some.end - 1)].operand();
         }
         let (sums, _) = pairs::<I, F, S, R, Q, false>(instructions, rows, operands, None);
         for (r, sums) in sums.iter().enumerate().take(positions.len()) {

@@ -15,8 +15,8 @@ pub(crate) struct Prepared {
     pub(crate) metric: Metric,
     /// The query's numbers.
     pub(crate) vector: Vec<f32>,
-    /// What rows are walked with: the numbers, or their sign bits as ones and zeros.
-    pub(crate) operand: Vec<f32>,
+    /// The sign bits as ones and zeros, for the metrics that look at nothing else.
+    signs: Option<Vec<f32>>,
     /// What [`Metric::own`] makes of the query's own sum.
     pub(crate) own: f64,
 }
@@ -24,12 +24,15 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Makes `vector` ready.
     pub(crate) fn new(metric: Metric, vector: &[f32]) -> Self {
-        let operand = match metric {
-            Metric::Hamming | Metric::Jaccard => vector.iter().map(|&x| if x > 0.0 { 1.0 } else { 0.0 }).collect(),
-            Metric::Cosine | Metric::DotProduct | Metric::Euclidean | Metric::L1 => vector.to_vec(),
-        };
+        let signs = matches!(metric, Metric::Hamming | Metric::Jaccard).then(|| vector.iter().map(|&x| if x > 0.0 { 1.0 } else { 0.0 }).collect());
         let own = if metric.has_own_sum() { metric.own(crate::compare::own_sum(metric, vector)) } else { 0.0 };
-        Self { metric, vector: vector.to_vec(), operand, own }
+        Self { metric, vector: vector.to_vec(), signs, own }
+    }
+
+    /// What rows are walked with.
+    #[inline(always)]
+    pub(crate) fn operand(&self) -> &[f32] {
+        self.signs.as_deref().unwrap_or(&self.vector)
     }
 
     /// Computes by definition the distances that [`Metric::finish`] gave up on.

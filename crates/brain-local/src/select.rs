@@ -86,8 +86,7 @@ pub(crate) fn read(snapshot: &Snapshot, rows: &[u32]) -> Result<VectorBatch> {
     let mut batch = VectorBatch::with_capacity(rows.len(), snapshot.manifest().spec.dimension);
     let mut vector = Vec::with_capacity(snapshot.manifest().spec.dimension);
     for &row in rows {
-        vector.clear();
-        snapshot.vector(row)?.widen_into(&mut vector);
+        snapshot.read_vector(row, &mut vector)?;
         batch.push(snapshot.owner(row)?, &vector)?;
     }
     Ok(batch)

@@ -139,6 +139,16 @@ impl Snapshot {
         segment.unverified_vectors(offset..offset + 1)
     }
 
+    /// Puts the vector of a row in the place of what is in `numbers`.
+    ///
+    /// # Errors
+    /// As [`vector`](Self::vector).
+    pub(crate) fn read_vector(&self, row: u32, numbers: &mut Vec<f32>) -> Result<()> {
+        numbers.clear();
+        self.vector(row)?.widen_into(numbers);
+        Ok(())
+    }
+
     /// The way from ids to rows.
     ///
     /// # Errors

@@ -92,8 +92,7 @@ fn compact(writer: Writer<'_>) -> Result<()> {
     let mut appender = Appender::new(&writer.handle.folder, &mut manifest);
     let mut vector = Vec::with_capacity(old.manifest().spec.dimension);
     let copied = (0..old.manifest().rows()).filter(|&row| old.is_live(row)).try_for_each(|row| {
-        vector.clear();
-        old.vector(row)?.widen_into(&mut vector);
+        old.read_vector(row, &mut vector)?;
         appender.push(&old.owner(row)?, &vector)
     });
     if let Err(error) = copied.and_then(|()| appender.finish()) {

@@ -43,7 +43,10 @@ pub(crate) trait Instructions: Copy {
     /// Asks for the memory at `place` ahead of its use, where the processor can.
     fn prefetch<T>(self, place: &T);
     /// Sixteen zeros.
-    fn zero(self) -> Self::Floats;
+    #[inline(always)]
+    fn zero(self) -> Self::Floats {
+        self.splat(0.0)
+    }
     /// Sixteen numbers from memory.
     fn load(self, numbers: &[f32; LANES]) -> Self::Floats;
     /// Sixteen half-precision numbers from memory, widened; infinities and NaN do not come.

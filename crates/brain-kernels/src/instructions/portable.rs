@@ -15,11 +15,6 @@ impl Instructions for Portable {
     fn prefetch<T>(self, _: &T) {}
 
     #[inline(always)]
-    fn zero(self) -> Self::Floats {
-        [0.0; LANES]
-    }
-
-    #[inline(always)]
     fn load(self, numbers: &[f32; LANES]) -> Self::Floats {
         *numbers
     }

@@ -39,11 +39,6 @@ impl Instructions for Avx2 {
     }
 
     #[inline(always)]
-    fn zero(self) -> Self::Floats {
-        self.splat(0.0)
-    }
-
-    #[inline(always)]
     fn load(self, numbers: &[f32; LANES]) -> Self::Floats {
         // SAFETY: see above; 8 and 8 of the 16 numbers.
         unsafe { [_mm256_loadu_ps(numbers.as_ptr()), _mm256_loadu_ps(numbers.as_ptr().add(8))] }
@@ -111,12 +106,7 @@ impl Instructions for Avx2 {
     #[inline(always)]
     fn sum(self, a: Self::Floats) -> f32 {
         // SAFETY: see above.
-        unsafe {
-            let eight = _mm256_add_ps(a[0], a[1]);
-            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-        }
+        unsafe { sum_of_eight(_mm256_add_ps(a[0], a[1])) }
     }
 
     #[inline(always)]
@@ -164,11 +154,6 @@ impl Instructions for Avx512 {
     fn prefetch<T>(self, place: &T) {
         // SAFETY: it reads nothing that the program sees.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast()) }
-    }
-
-    #[inline(always)]
-    fn zero(self) -> Self::Floats {
-        self.splat(0.0)
     }
 
     #[inline(always)]
@@ -230,10 +215,7 @@ impl Instructions for Avx512 {
         // SAFETY: see above.
         unsafe {
             let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a)));
-            let eight = _mm256_add_ps(_mm512_castps512_ps256(a), high);
-            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+            sum_of_eight(_mm256_add_ps(_mm512_castps512_ps256(a), high))
         }
     }
 
@@ -278,5 +260,16 @@ unsafe fn fold([a, b, c, d]: [__m512i; CODED_ROWS], query: i32) -> [i32; CODED_R
         let halves = _mm256_add_epi32(_mm512_castsi512_si256(quarters), _mm512_extracti64x4_epi64::<1>(quarters));
         let sums = _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
         std::mem::transmute(_mm_sub_epi32(sums, _mm_set1_epi32(128 * query)))
+    }
+}
+
+/// The sum of eight numbers: the halves added to each other, again and again.
+#[inline(always)]
+unsafe fn sum_of_eight(eight: __m256) -> f32 {
+    // SAFETY: the caller has AVX.
+    unsafe {
+        let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+        _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
     }
 }

@@ -62,8 +62,7 @@ impl<'a> Builder<'a> {
     }
 
     fn insert_one(&self, row: u32, scaled: &mut Vec<f32>) -> Result<()> {
-        scaled.clear();
-        self.snapshot.vector(row)?.widen_into(scaled);
+        self.snapshot.read_vector(row, scaled)?;
         scaled.iter_mut().for_each(|x| *x *= self.scale);
         self.index.add(u64::from(row), scaled).map_err(refused)
     }
@@ -85,8 +84,7 @@ impl<'a> Builder<'a> {
 fn scale(snapshot: &Snapshot) -> Result<f32> {
     let live = (0..snapshot.manifest().rows()).into_par_iter().filter(|&row| snapshot.is_live(row));
     let largest = |vector: &mut Vec<f32>, row| {
-        vector.clear();
-        snapshot.vector(row)?.widen_into(vector);
+        snapshot.read_vector(row, vector)?;
         Ok(vector.iter().fold(0.0, |largest: f32, x| largest.max(x.abs())))
     };
     let largest = live.map_init(Vec::new, largest).try_reduce(|| 0.0, |a, b| Ok(a.max(b)))?;
