@@ -66,7 +66,16 @@ fn vector_of(id: &ItemId, vector: &[f32], metric: Metric) -> Result<()> {
 }
 
 fn is_rankable(vector: &[f32], metric: Metric) -> bool {
-    vector.iter().all(|x| x.is_finite()) && (metric != Metric::Cosine || vector.iter().any(|&x| x != 0.0))
+    // A sum does not stop early, so that several numbers are looked at in one step: a NaN or an infinity times zero is a NaN, and stays one.
+    let mut sums = [0.0_f32; 16];
+    let (groups, rest) = vector.as_chunks::<16>();
+    for numbers in groups {
+        for (sum, x) in sums.iter_mut().zip(numbers) {
+            *sum += x * 0.0;
+        }
+    }
+    let finite = sums.iter().chain(rest).all(|x| x.is_finite());
+    finite && (metric != Metric::Cosine || vector.iter().any(|&x| x != 0.0))
 }
 
 fn numbers(what: &str, vector: &[f32], metric: Metric) -> Result<()> {

@@ -25,10 +25,8 @@ const DIMENSION_MOST: usize = 65_536;
 /// use brain_kernels::{Coding, Metric, Query};
 /// let rows = [[0.9, 0.1, -0.3], [-0.2, 0.7, 0.4]];
 /// let coding = Coding::of(Metric::Euclidean, 3).unwrap();
-/// let mut records = Vec::new();
-/// for row in &rows {
-///     coding.encode(row, &mut records);
-/// }
+/// let mut records = vec![0; rows.len() * coding.record_bytes()];
+/// coding.encode(rows.as_flattened(), &mut records);
 /// let query = [0.5, 0.5, 0.0];
 /// let (mut lower, mut upper) = ([0.0; 2], [0.0; 2]);
 /// coding.query(&query).bounds(&records, &mut lower, &mut upper);
@@ -59,13 +57,16 @@ impl Coding {
         matches!(self.metric, Metric::Hamming | Metric::Jaccard)
     }
 
-    /// Appends the record of `row` to `records`.
+    /// Writes the records of `rows`, one after the other.
     ///
     /// # Panics
-    /// When the row has another length.
-    pub fn encode(&self, row: &[f32], records: &mut Vec<u8>) {
-        assert_eq!(row.len(), self.dimension, "rows of the coding's dimension");
-        if self.is_exact() { signs::encode(row, records) } else { encode::encode(self.metric, row, records) }
+    /// When the rows are not of the coding's dimension, or the records not as many.
+    pub fn encode(&self, rows: &[f32], records: &mut [u8]) {
+        let (rows, rest) = (rows.chunks_exact(self.dimension), rows.len() % self.dimension);
+        assert!(rest == 0 && records.len() == rows.len() * self.record_bytes(), "as many records as rows");
+        for (row, record) in rows.zip(records.chunks_exact_mut(self.record_bytes())) {
+            if self.is_exact() { signs::encode(row, record) } else { encode::encode(self.metric, row, record) }
+        }
     }
 
     /// The query `vector`, made ready to be compared with records.

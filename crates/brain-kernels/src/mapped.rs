@@ -8,6 +8,8 @@ use std::path::Path;
 use half::f16;
 use memmap2::{Mmap, MmapOptions};
 
+use crate::rows::Rows;
+
 /// The first bytes of a file, mapped for reading.
 ///
 /// # What the file must be
@@ -75,6 +77,18 @@ impl MappedFile {
     }
 }
 
+impl<'a> Rows<'a> {
+    /// The numbers' bytes, in the machine's own byte order, as a [`MappedFile`] reads them back.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        match *self {
+            // SAFETY: an f32 is four bytes without padding, and any byte is a u8.
+            Self::Single(numbers) => unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) },
+            // SAFETY: an f16 is two bytes without padding, and any byte is a u8.
+            Self::Half(numbers) => unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) },
+        }
+    }
+}
+
 impl Deref for MappedFile {
     type Target = [u8];
 
@@ -96,6 +110,14 @@ mod tests {
         assert_eq!(MappedFile::open(&path, 9).unwrap().as_u32s(), None);
         assert_eq!(MappedFile::open(&path, 0).unwrap().as_f32s(), Some([].as_slice()));
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        let numbers = [1.5_f32, -0.0, f32::MAX];
+        assert_eq!(Rows::Single(&numbers).as_bytes(), numbers.map(f32::to_ne_bytes).as_flattened());
+        let halves = [f16::ONE, f16::MIN];
+        assert_eq!(Rows::Half(&halves).as_bytes(), halves.map(f16::to_ne_bytes).as_flattened());
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use brain_core::{Error, Item, Result};
-use brain_kernels::{Coding, f16};
+use brain_kernels::{Coding, Rows, f16};
 use crc32fast::Hasher;
 use rayon::prelude::*;
 
 use crate::disk::{AppendFile, sync_folder};
-use crate::format::{FileKind, VectorType, encode_owner};
+use crate::format::{FileKind, OWNER_BYTES, VectorType, encode_owner};
 use crate::manifest::{BlockChecksums, Manifest, SegmentRecord};
 
 /// Each core codes so many rows at a time: enough to be worth waking it up, few enough that a block is shared between several.
@@ -24,7 +24,7 @@ pub(crate) struct Appender<'a> {
     made_files: bool,
 }
 
-/// The files of the segment that grows, and the block that has not been written yet.
+/// The files of the segment that grows.
 struct SegmentFiles {
     rows: AppendFile,
     /// Where the segment keeps codes.
@@ -34,16 +34,6 @@ struct SegmentFiles {
     names: Option<AppendFile>,
     record: SegmentRecord,
     vector_type: VectorType,
-    pending: Pending,
-}
-
-#[derive(Default)]
-struct Pending {
-    count: u32,
-    /// As they will be read: those of half precision are rounded already.
-    numbers: Vec<f32>,
-    owners: Vec<u8>,
-    names: Vec<u8>,
 }
 
 impl<'a> Appender<'a> {
@@ -51,30 +41,33 @@ impl<'a> Appender<'a> {
         Self { folder, manifest, open: None, made_files: false }
     }
 
-    /// Appends one row.
+    /// Appends rows: their vectors, one after the other, and whose they are.
     ///
     /// # Errors
     /// Those of the file system; [`Unsupported`](brain_core::ErrorKind::Unsupported) past the 2³² − 1 rows that numbers of 32 bits can name.
-    pub(crate) fn push(&mut self, item: &Item, vector: &[f32]) -> Result<()> {
-        let layout = self.manifest.layout;
-        let mut files = match self.open.take() {
-            Some(files) if files.rows() < layout.segment_rows => files,
-            full => {
-                if let Some(full) = full {
-                    self.close(full)?;
+    pub(crate) fn append(&mut self, mut items: &[Item], mut vectors: &[f32]) -> Result<()> {
+        let (layout, dimension) = (self.manifest.layout, self.manifest.spec.dimension);
+        while !items.is_empty() {
+            let mut files = match self.open.take() {
+                Some(files) if files.record.rows < layout.segment_rows => files,
+                full => {
+                    if let Some(full) = full {
+                        self.close(full)?;
+                    }
+                    self.next_segment()?
                 }
-                self.next_segment()?
-            }
-        };
-        files.push(item, vector);
-        if files.rows().is_multiple_of(layout.block_rows) {
-            self.made_files |= files.flush(self.folder, layout.block_rows)?;
+            };
+            let room = (layout.segment_rows - files.record.rows) as usize;
+            let (fit, rest) = items.split_at(room.min(items.len()));
+            let (numbers, others) = vectors.split_at(fit.len() * dimension);
+            self.made_files |= files.append(fit, numbers, self.folder, layout.block_rows as usize)?;
+            self.open = Some(files);
+            (items, vectors) = (rest, others);
         }
-        self.open = Some(files);
         Ok(())
     }
 
-    /// Writes what is left and makes everything durable.
+    /// Makes everything durable.
     ///
     /// # Errors
     /// Those of the file system.
@@ -85,13 +78,11 @@ impl<'a> Appender<'a> {
         if self.made_files { sync_folder(self.folder) } else { Ok(()) }
     }
 
-    fn close(&mut self, mut files: SegmentFiles) -> Result<()> {
-        self.made_files |= files.flush(self.folder, self.manifest.layout.block_rows)?;
-        files.rows.sync()?;
-        files.codes.as_mut().map_or(Ok(()), |(_, codes)| codes.sync())?;
-        files.owners.sync()?;
-        files.names.as_mut().map_or(Ok(()), AppendFile::sync)?;
-        self.manifest.segments.push(files.record);
+    fn close(&mut self, files: SegmentFiles) -> Result<()> {
+        let SegmentFiles { rows, codes, owners, names, record, .. } = files;
+        let codes = codes.map(|(_, file)| file);
+        AppendFile::sync_all([Some(rows), codes, Some(owners), names].into_iter().flatten())?;
+        self.manifest.segments.push(record);
         Ok(())
     }
 
@@ -119,54 +110,40 @@ impl<'a> Appender<'a> {
             codes.ok().map(|codes| (coding, codes))
         });
         let record = SegmentRecord { codes: record.codes.filter(|_| codes.is_some()), ..record };
-        Ok(SegmentFiles { rows, codes, owners, names: None, record, vector_type: VectorType::of(&self.manifest.spec), pending: Pending::default() })
+        Ok(SegmentFiles { rows, codes, owners, names: None, record, vector_type: VectorType::of(&self.manifest.spec) })
     }
 }
 
 impl SegmentFiles {
-    fn rows(&self) -> u32 {
-        self.record.rows + self.pending.count
-    }
-
-    fn push(&mut self, item: &Item, vector: &[f32]) {
-        let pending = &mut self.pending;
-        pending.count += 1;
-        match self.vector_type {
-            VectorType::F32 => pending.numbers.extend_from_slice(vector),
-            VectorType::F16 => pending.numbers.extend(vector.iter().map(|&x| f16::from_f32(x).to_f32())),
-        }
-        let owner = encode_owner(item, &mut pending.names, self.record.names_bytes);
-        pending.owners.extend_from_slice(&owner);
-    }
-
-    /// Writes the pending rows, which all belong to the last block; whether a file of names was made.
-    fn flush(&mut self, folder: &Path, block_rows: u32) -> Result<bool> {
-        let Self { rows, codes, owners, names, record, vector_type, pending } = self;
-        if pending.count == 0 {
-            return Ok(false);
-        }
-        if record.rows.is_multiple_of(block_rows) {
-            record.checksums.push(BlockChecksums::default());
-        }
-        let in_block = u64::from(record.rows % block_rows);
-        let vectors: Vec<u8> = match vector_type {
-            VectorType::F32 => pending.numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            VectorType::F16 => pending.numbers.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
+    /// Appends rows for which the segment has room; whether a file of names was made.
+    fn append(&mut self, items: &[Item], vectors: &[f32], folder: &Path, block_rows: usize) -> Result<bool> {
+        let Self { rows, codes, owners, names, record, vector_type } = self;
+        let halves: Vec<f16> = match vector_type {
+            VectorType::F32 => Vec::new(),
+            VectorType::F16 => vectors.iter().map(|&x| f16::from_f32(x)).collect(),
         };
-        let records = codes.as_ref().map(|(coding, _)| encoded(*coding, &pending.numbers, pending.count as usize)).unwrap_or_default();
-        if let Some(block) = record.checksums.last_mut() {
-            let extend = |checksum, bytes: &[u8]| extended(checksum, in_block * (bytes.len() as u64 / u64::from(pending.count)), bytes);
-            block.vectors = extend(block.vectors, &vectors);
-            block.owners = extend(block.owners, &pending.owners);
-            block.codes = extend(block.codes, &records);
+        // As they will be read: those of half precision are rounded already.
+        let rounded: Vec<f32> = halves.iter().map(|x| x.to_f32()).collect();
+        let (bytes, numbers) = match vector_type {
+            VectorType::F32 => (Rows::Single(vectors).as_bytes(), vectors),
+            VectorType::F16 => (Rows::Half(&halves).as_bytes(), &rounded[..]),
+        };
+        let mut owner_bytes = Vec::with_capacity(items.len() * OWNER_BYTES);
+        let mut new_names = Vec::new();
+        for item in items {
+            owner_bytes.extend_from_slice(&encode_owner(item, &mut new_names, record.names_bytes));
         }
-        rows.append(&vectors)?;
+        // One core codes while the other writes.
+        let coding = codes.as_ref().map(|(coding, _)| *coding);
+        let (written, records) =
+            rayon::join(|| rows.append(bytes), || coding.map(|coding| encoded(coding, numbers, items.len())).unwrap_or_default());
+        written?;
         if let Some((_, codes)) = codes {
             codes.append(&records)?;
         }
-        owners.append(&pending.owners)?;
+        owners.append(&owner_bytes)?;
         let mut made_names = false;
-        if !pending.names.is_empty() {
+        if !new_names.is_empty() {
             let names = match names {
                 Some(names) => names,
                 None => {
@@ -174,28 +151,40 @@ impl SegmentFiles {
                     names.insert(AppendFile::open(folder.join(FileKind::Names.name(record.file)), record.names_bytes)?)
                 }
             };
-            names.append(&pending.names)?;
-            record.names_checksum = extended(record.names_checksum, record.names_bytes, &pending.names);
-            record.names_bytes += pending.names.len() as u64;
+            names.append(&new_names)?;
+            record.names_checksum = extended(record.names_checksum, record.names_bytes, &new_names);
+            record.names_bytes += new_names.len() as u64;
         }
-        record.rows += pending.count;
-        pending.count = 0;
-        pending.numbers.clear();
-        pending.owners.clear();
-        pending.names.clear();
+        let mut done = 0;
+        while done < items.len() {
+            let in_block = record.rows as usize % block_rows;
+            if in_block == 0 {
+                record.checksums.push(BlockChecksums::default());
+            }
+            let next = items.len().min(done + block_rows - in_block);
+            if let Some(block) = record.checksums.last_mut() {
+                let extend = |checksum, all: &[u8]| {
+                    let stride = all.len() / items.len();
+                    extended(checksum, (in_block * stride) as u64, &all[done * stride..next * stride])
+                };
+                block.vectors = extend(block.vectors, bytes);
+                block.owners = extend(block.owners, &owner_bytes);
+                block.codes = extend(block.codes, &records);
+            }
+            record.rows += (next - done) as u32;
+            done = next;
+        }
         Ok(made_names)
     }
 }
 
-/// The records of `count` rows.
-pub(crate) fn encoded(coding: Coding, numbers: &[f32], count: usize) -> Vec<u8> {
-    let dimension = numbers.len() / count.max(1);
-    let parts = numbers.par_chunks(dimension.max(1) * CODED_AT_ONCE).map(|rows| {
-        let mut records = Vec::with_capacity(rows.len() / dimension * coding.record_bytes());
-        rows.chunks_exact(dimension).for_each(|row| coding.encode(row, &mut records));
-        records
-    });
-    parts.collect::<Vec<_>>().concat()
+/// The records of rows.
+pub(crate) fn encoded(coding: Coding, numbers: &[f32], rows: usize) -> Vec<u8> {
+    let (dimension, bytes) = (numbers.len() / rows.max(1), coding.record_bytes());
+    let mut records = vec![0; rows * bytes];
+    let parts = numbers.par_chunks(dimension.max(1) * CODED_AT_ONCE).zip(records.par_chunks_mut(bytes * CODED_AT_ONCE));
+    parts.for_each(|(numbers, records)| coding.encode(numbers, records));
+    records
 }
 
 /// The checksum of `length` bytes that is known, extended over the bytes that follow them.

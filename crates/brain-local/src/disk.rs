@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
 
 use brain_core::{Error, Result};
 
@@ -17,7 +18,14 @@ use crate::segment::REMEDY;
 pub(crate) struct AppendFile {
     path: PathBuf,
     file: File,
+    /// Bytes that nobody has asked the medium to take yet.
+    waiting: usize,
+    /// Takes the bytes before those to the medium, while more are appended.
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
+
+/// So many bytes are worth a thread that takes them to the medium while more are appended.
+const AHEAD: usize = 8 << 20;
 
 impl AppendFile {
     /// Opens the file at `path`, of which `published` bytes count; what a killed writer left behind them is cut off.
@@ -44,7 +52,7 @@ impl AppendFile {
                 let message = format!("{} is cut short: {length} bytes where {published} were published", path.display());
                 Err(Error::corrupt(message).with_hint(REMEDY))
             }
-            Ok((file, _)) => Ok(Self { path, file }),
+            Ok((file, _)) => Ok(Self { path, file, waiting: 0, syncing: None }),
             Err(source) => Err(Error::io("append to", &path, source)),
         }
     }
@@ -53,15 +61,41 @@ impl AppendFile {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         #[cfg(test)]
         tell(Event::Append(&self.path, bytes));
-        self.file.write_all(bytes).map_err(|source| Error::io("append to", &self.path, source))
+        self.file.write_all(bytes).map_err(|source| Error::io("append to", &self.path, source))?;
+        self.waiting += bytes.len();
+        if self.waiting >= AHEAD && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.join()?;
+            let file = self.file.try_clone().map_err(|source| Error::io("append to", &self.path, source))?;
+            // Without a thread to spare, the sync at the end does it all.
+            self.syncing = Builder::new().name("brain-sync".to_owned()).spawn(move || file.sync_data()).ok();
+            self.waiting = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits for what was begun ahead. The system tells a failure to write once, so it must be heard.
+    fn join(&mut self) -> Result<()> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        let synced = syncing.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs ended early")));
+        synced.map_err(|source| Error::io("write", &self.path, source))
     }
 
     /// Makes what was appended durable.
-    pub(crate) fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(mut self) -> Result<()> {
+        self.join()?;
         self.file.sync_data().map_err(|source| Error::io("write", &self.path, source))?;
         #[cfg(test)]
         tell(Event::Sync(&self.path));
         Ok(())
+    }
+
+    /// Makes what was appended to several files durable, all at once: the medium is waited for, not the processor.
+    pub(crate) fn sync_all(files: impl Iterator<Item = Self>) -> Result<()> {
+        std::thread::scope(|scope| {
+            let syncing: Vec<_> = files.map(|file| scope.spawn(|| file.sync())).collect();
+            let ended = |_| Err(Error::unexpected("a thread that syncs files ended early"));
+            syncing.into_iter().map(|sync| sync.join().unwrap_or_else(ended)).fold(Ok(()), Result::and)
+        })
     }
 }
 

@@ -10,10 +10,10 @@ use crate::handle::Handle;
 use crate::write;
 
 /// A group of so many bytes of vectors is written at once: most of the time is then writing and not waiting.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 64 << 20;
 
 /// A group is written with the batch that comes so long after its first: where batches come slowly, each is durable before the next is waited for.
-const WAIT: Duration = Duration::from_millis(50);
+const WAIT: Duration = Duration::from_millis(200);
 
 /// The batches that wait to be written, and what came of those before them.
 pub(crate) struct Group<'a> {

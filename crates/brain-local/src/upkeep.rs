@@ -89,11 +89,19 @@ fn compact(writer: Writer<'_>) -> Result<()> {
     manifest.segments.clear();
     manifest.runs.clear();
     manifest.dead.clear();
+    let block_rows = manifest.layout.block_rows as usize;
     let mut appender = Appender::new(&writer.handle.folder, &mut manifest);
-    let mut vector = Vec::with_capacity(old.manifest().spec.dimension);
-    let copied = (0..old.manifest().rows()).filter(|&row| old.is_live(row)).try_for_each(|row| {
-        old.read_vector(row, &mut vector)?;
-        appender.push(&old.owner(row)?, &vector)
+    let live: Vec<u32> = (0..old.manifest().rows()).filter(|&row| old.is_live(row)).collect();
+    let (mut owners, mut vectors, mut vector) = (Vec::new(), Vec::new(), Vec::new());
+    let copied = live.chunks(block_rows).try_for_each(|rows| {
+        owners.clear();
+        vectors.clear();
+        for &row in rows {
+            old.read_vector(row, &mut vector)?;
+            vectors.extend_from_slice(&vector);
+            owners.push(old.owner(row)?);
+        }
+        appender.append(&owners, &vectors)
     });
     if let Err(error) = copied.and_then(|()| appender.finish()) {
         writer.tidy();

@@ -1,6 +1,7 @@
 //! Changes to an index: each is prepared in files, made durable, and published in one transaction.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -47,16 +48,26 @@ pub(crate) fn add(handle: &Handle, batches: &[VectorBatch], on_conflict: OnConfl
     let mut manifest = writer.old.manifest().clone();
     let mut appender = Appender::new(&handle.folder, &mut manifest);
     let mut replaced = Vec::new();
-    let appended = batches.iter().flat_map(VectorBatch::rows).zip(present).try_for_each(|((item, vector), row)| {
-        match row {
-            Some(_) if on_conflict == OnConflict::Skip => {
-                report.skipped += 1;
-                return Ok(());
+    let mut present = present.as_slice();
+    let appended = batches.iter().try_for_each(|batch| {
+        let rows;
+        (rows, present) = present.split_at(batch.len());
+        // Rows that stay together are written together.
+        let mut kept = 0..0;
+        for (at, row) in rows.iter().enumerate() {
+            match row {
+                Some(_) if on_conflict == OnConflict::Skip => {
+                    report.skipped += 1;
+                    append(&mut appender, batch, kept.clone())?;
+                    kept = at + 1..at + 1;
+                    continue;
+                }
+                Some(row) => replaced.push(*row),
+                None => report.added += 1,
             }
-            Some(row) => replaced.push(row),
-            None => report.added += 1,
+            kept.end = at + 1;
         }
-        appender.push(item, vector)
+        append(&mut appender, batch, kept)
     });
     if let Err(error) = appended.and_then(|()| appender.finish()) {
         // What was written counts for nothing; on a full disk its space is wanted back at once.
@@ -109,6 +120,11 @@ pub(crate) fn remove(handle: &Handle, selector: Selector<'_>, on_missing: OnMiss
         missing.retain(|id| listed.insert(id.clone()));
     }
     Ok(RemoveReport { removed, missing })
+}
+
+fn append(appender: &mut Appender<'_>, batch: &VectorBatch, rows: Range<usize>) -> Result<()> {
+    let dimension = batch.dimension();
+    appender.append(&batch.items()[rows.clone()], &batch.vectors()[rows.start * dimension..rows.end * dimension])
 }
 
 fn taken(id: &ItemId, count: usize) -> Error {

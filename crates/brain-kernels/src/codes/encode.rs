@@ -42,11 +42,9 @@ pub(super) fn codes(record: &[u8]) -> &[[u8; CODES]] {
     record.as_chunks().0
 }
 
-/// Appends the record of `row`.
-pub(super) fn encode(metric: Metric, row: &[f32], records: &mut Vec<u8>) {
-    let start = records.len();
-    records.resize(start + record_bytes(row.len()), 0);
-    dispatch(Encoding { metric, row, record: &mut records[start..] });
+/// Writes the record of `row`.
+pub(super) fn encode(metric: Metric, row: &[f32], record: &mut [u8]) {
+    dispatch(Encoding { metric, row, record });
 }
 
 struct Encoding<'a> {
@@ -61,43 +59,41 @@ impl Kernel for Encoding<'_> {
     #[inline(always)]
     fn run_tiled<I: Instructions, const R: usize, const Q: usize>(self, _: I) {
         let Self { metric, row, record } = self;
-        let mut largest = 0.0_f32;
-        for &x in row {
-            largest = if x.abs() > largest { x.abs() } else { largest };
+        let (groups, rest) = row.as_chunks::<LANES>();
+        let mut most = [0.0_f32; LANES];
+        for numbers in groups {
+            for lane in 0..LANES {
+                most[lane] = larger(most[lane], numbers[lane].abs());
+            }
+        }
+        let mut largest = 0.0;
+        for &x in most.iter().chain(rest) {
+            largest = larger(largest, x.abs());
         }
         let scale = largest / CODE_MOST;
         // Numbers too small for a scale are all lost: their codes are zeros, which is within the error.
         let (scale, inverse) = if scale.is_normal() { (scale, 1.0 / scale) } else { (0.0, 0.0) };
-        let mut square = 0;
-        for (&x, code) in row.iter().zip(&mut *record) {
-            // A largest number at the end of f32 may round to a code beyond the last.
-            let rounded = (x * inverse).round_ties_even();
-            let rounded = if rounded > CODE_MOST { CODE_MOST } else { rounded };
-            let rounded = if rounded < -CODE_MOST { -CODE_MOST } else { rounded };
-            let value = rounded as i32;
-            *code = value as i8 as u8;
-            square += value * value;
+        let (codes, trailer) = record.split_at_mut(record.len() - TRAILER_BYTES);
+        let codes = codes.as_chunks_mut::<LANES>().0;
+        let mut sums = Sums::default();
+        for (numbers, codes) in groups.iter().zip(&mut *codes) {
+            sums.add(metric, scale, inverse, numbers, codes);
         }
-        let (mut sums, mut squares) = ([0.0; LANES], [0.0; LANES]);
-        let (groups, rest) = row.as_chunks::<LANES>();
-        let codes = record.as_chunks::<LANES>().0;
-        for (numbers, codes) in groups.iter().zip(codes) {
-            add_lost(metric, f64::from(scale), numbers, codes, &mut sums, &mut squares);
+        // Behind the last number come zeros, to the end of its group of codes.
+        let mut last = [0.0; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        for codes in &mut codes[groups.len()..] {
+            sums.add(metric, scale, inverse, &last, codes);
+            last = [0.0; LANES];
         }
-        if !rest.is_empty() {
-            let mut last = [0.0; LANES];
-            last[..rest.len()].copy_from_slice(rest);
-            add_lost(metric, f64::from(scale), &last, &codes[groups.len()], &mut sums, &mut squares);
-        }
-        let (lost, square_of_row) = (sums.iter().sum::<f64>(), squares.iter().sum::<f64>());
+        let square: i32 = sums.codes.iter().sum();
+        let (lost, square_of_row) = (sums.lost.iter().sum::<f64>(), sums.numbers.iter().sum::<f64>());
         let (scale, error) = match metric {
             Metric::L1 => (f64::from(scale), lost),
             // A zero vector has no direction; no index under cosine holds one.
             Metric::Cosine if square_of_row > 0.0 => (f64::from(scale) / square_of_row.sqrt(), (lost / square_of_row).sqrt()),
             _ => (f64::from(scale), lost.sqrt()),
         };
-        let codes = record.len() - TRAILER_BYTES;
-        let trailer = &mut record[codes..];
         // Rounding the scale to f32 moves the coded row a little farther; so does every sum. All of it is within a millionth of its length.
         let length = scale * f64::from(square).sqrt();
         let margin = length * if metric == Metric::L1 { (row.len() as f64).sqrt() } else { 1.0 } * 1e-6;
@@ -108,13 +104,38 @@ impl Kernel for Encoding<'_> {
     }
 }
 
-/// Adds to sixteen sums, none of which waits for another, what the codes lost of the numbers, and the numbers' squares.
 #[inline(always)]
-fn add_lost(metric: Metric, scale: f64, numbers: &[f32; LANES], codes: &[u8; LANES], sums: &mut [f64; LANES], squares: &mut [f64; LANES]) {
-    for lane in 0..LANES {
-        let x = f64::from(numbers[lane]);
-        let lost = x - scale * f64::from(codes[lane] as i8);
-        sums[lane] += if metric == Metric::L1 { lost.abs() } else { lost * lost };
-        squares[lane] += x * x;
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+/// Sixteen of each sum, none of which waits for another.
+#[derive(Default)]
+struct Sums {
+    /// The squares of the codes.
+    codes: [i32; LANES],
+    /// What the codes lost of the numbers.
+    lost: [f64; LANES],
+    /// The squares of the numbers.
+    numbers: [f64; LANES],
+}
+
+impl Sums {
+    /// Codes sixteen numbers, and adds them up.
+    #[inline(always)]
+    fn add(&mut self, metric: Metric, scale: f32, inverse: f32, numbers: &[f32; LANES], codes: &mut [u8; LANES]) {
+        for lane in 0..LANES {
+            // A largest number at the end of f32 may round to a code beyond the last.
+            let rounded = (numbers[lane] * inverse).round_ties_even();
+            let rounded = if rounded > CODE_MOST { CODE_MOST } else { rounded };
+            let rounded = if rounded < -CODE_MOST { -CODE_MOST } else { rounded };
+            let value = rounded as i32;
+            codes[lane] = value as i8 as u8;
+            self.codes[lane] += value * value;
+            let x = f64::from(numbers[lane]);
+            let lost = x - f64::from(scale) * f64::from(value);
+            self.lost[lane] += if metric == Metric::L1 { lost.abs() } else { lost * lost };
+            self.numbers[lane] += x * x;
+        }
     }
 }

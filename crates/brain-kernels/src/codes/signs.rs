@@ -20,9 +20,11 @@ pub(super) fn record_bytes(dimension: usize) -> usize {
     dimension.div_ceil(WORD) * size_of::<u64>()
 }
 
-/// Appends the sign bits of `row`: bit i of the record, counted from the lowest of the first byte, is set where number i is above 0.
-pub(super) fn encode(row: &[f32], records: &mut Vec<u8>) {
-    records.extend(words(row).flat_map(u64::to_le_bytes));
+/// Writes the sign bits of `row`: bit i of the record, counted from the lowest of the first byte, is set where number i is above 0.
+pub(super) fn encode(row: &[f32], record: &mut [u8]) {
+    for (bytes, word) in record.as_chunks_mut().0.iter_mut().zip(words(row)) {
+        *bytes = word.to_le_bytes();
+    }
 }
 
 fn words(vector: &[f32]) -> impl Iterator<Item = u64> {

@@ -22,9 +22,8 @@ fn holds(dimension: usize, rows: &[f32], query: &[f32]) -> Result<(), TestCaseEr
             continue;
         }
         let coding = Coding::of(metric, dimension).unwrap();
-        let mut records = Vec::new();
-        rows.chunks(dimension).for_each(|row| coding.encode(row, &mut records));
-        prop_assert_eq!(records.len(), 3 * coding.record_bytes());
+        let mut records = vec![0; 3 * coding.record_bytes()];
+        coding.encode(rows, &mut records);
         let coded = coding.query(query);
         let (mut lower, mut upper, mut exact) = ([0.0; 3], [0.0; 3], [0.0; 3]);
         coded.bounds(&records, &mut lower, &mut upper);
@@ -66,8 +65,8 @@ fn bounds_are_close_enough_to_tell_rows_apart() {
     for metric in [Metric::Cosine, Metric::DotProduct, Metric::Euclidean, Metric::L1] {
         let (rows, query): (Vec<f32>, Vec<f32>) = ((0..512 * 100).map(number).collect(), (7..519).map(number).collect());
         let coding = Coding::of(metric, 512).unwrap();
-        let mut records = Vec::new();
-        rows.chunks(512).for_each(|row| coding.encode(row, &mut records));
+        let mut records = vec![0; 100 * coding.record_bytes()];
+        coding.encode(&rows, &mut records);
         let (mut lower, mut upper, mut exact) = ([0.0; 100], [0.0; 100], [0.0; 100]);
         coding.query(&query).bounds(&records, &mut lower, &mut upper);
         Query::new(metric, &query).distances(&rows[..], &mut exact);
@@ -83,7 +82,7 @@ fn what_is_too_long_has_no_coding() {
     assert_eq!(Coding::of(Metric::Cosine, 65_537), None);
     let longest = Coding::of(Metric::DotProduct, 65_536).unwrap();
     let row = vec![-1.0; 65_536];
-    let mut record = Vec::new();
+    let mut record = vec![0; longest.record_bytes()];
     longest.encode(&row, &mut record);
     let (mut lower, mut upper) = ([0.0], [0.0]);
     longest.query(&row).bounds(&record, &mut lower, &mut upper);
