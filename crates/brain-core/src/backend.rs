@@ -21,7 +21,7 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, Item, ItemId, ItemKind, ItemSet, Metric, Result, VectorBatch};
+use crate::{Error, Item, ItemId, ItemKind, ItemSet, Metric, Progress, Result, VectorBatch};
 
 /// What a backend can do. Each claim is tested both ways: supported means right, unsupported means a clear
 /// [`Unsupported`](crate::ErrorKind::Unsupported).
@@ -108,6 +108,18 @@ pub struct ExistingIndex {
     pub parameters: Parameters,
 }
 
+impl From<&IndexSpec> for ExistingIndex {
+    fn from(spec: &IndexSpec) -> Self {
+        Self {
+            name: spec.name.clone(),
+            dimension: Some(spec.dimension),
+            metric: Some(spec.metric),
+            items: spec.items,
+            parameters: spec.parameters.clone(),
+        }
+    }
+}
+
 /// Whether a backend can work now, and what it says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Health {
@@ -144,11 +156,11 @@ pub trait SimilarityBackend: Send + Sync {
     /// [`Conflict`](crate::ErrorKind::Conflict) naming both sides when what is there is not what was expected.
     async fn attach(&self, existing: &ExistingIndex) -> Result<Box<dyn SimilarityIndex>>;
 
-    /// Drops an index with all its vectors; whether there was one.
+    /// Drops an index with all its vectors, found by its name and parameters; whether there was one.
     ///
     /// # Errors
     /// Those of the storage. A missing index is no error: the same call may be made again after a kill.
-    async fn drop_index(&self, name: &str) -> Result<bool>;
+    async fn drop_index(&self, index: &ExistingIndex) -> Result<bool>;
 
     /// Whether the backend can work now.
     ///
@@ -296,6 +308,8 @@ pub struct NearestResponse {
     pub hits: Vec<Vec<Hit>>,
     /// Whether these are surely the right rows.
     pub exact: bool,
+    /// Why every row was compared although an approximate answer would have done.
+    pub declined: Option<String>,
     /// The server's own plan or a remark on how it was done, for `--explain`.
     pub remark: Option<String>,
 }
@@ -342,6 +356,23 @@ pub trait SimilarityIndex: Send + Sync {
         Ok(samples.len() as u64)
     }
 
+    /// As [`count`](Self::count), but what was counted a little while ago will do: a search is planned with it, and counts anew where its answer comes out
+    /// shorter. A backend that would have to send the scope's ids to a server each time remembers.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    async fn estimate(&self, scope: Scope<'_>) -> Result<u64> {
+        self.count(scope).await
+    }
+
+    /// As [`count_samples`](Self::count_samples), in the way of [`estimate`](Self::estimate).
+    ///
+    /// # Errors
+    /// Those of the storage.
+    async fn estimate_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        self.count_samples(scope).await
+    }
+
     /// Adds batches as they come; all are durable when this returns. Batches that come fast may become durable together, those that come slowly each on its
     /// own, so that a kill costs what took little time to make.
     ///
@@ -349,6 +380,16 @@ pub trait SimilarityIndex: Send + Sync {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and [`DimensionMismatch`](crate::ErrorKind::DimensionMismatch) before the bad batch is written;
     /// [`Conflict`](crate::ErrorKind::Conflict) under [`OnConflict::Error`]; an error of the stream itself, passed on. Earlier batches stay.
     async fn add(&self, batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport>;
+
+    /// Makes searches over what was added fast, where that is done once and not with every batch: to be called when a large addition is complete. Without it
+    /// answers are as right, and slower. What is there already is left; a call that was interrupted is made again.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    async fn build(&self, progress: &dyn Progress) -> Result<()> {
+        let _ = progress;
+        Ok(())
+    }
 
     /// Removes items, all or none.
     ///

@@ -152,8 +152,8 @@ impl SimilarityBackend for LocalBackend {
         Ok(Box::new(index))
     }
 
-    async fn drop_index(&self, name: &str) -> Result<bool> {
-        let there_was = Manifest::delete(&self.database, name)?;
+    async fn drop_index(&self, index: &ExistingIndex) -> Result<bool> {
+        let there_was = Manifest::delete(&self.database, &index.name)?;
         self.remove_dropped()?;
         Ok(there_was)
     }

@@ -94,14 +94,14 @@ impl LocalIndex {
         let scan = Scan { snapshot: &snapshot, queries: request.queries, k: request.k, direction: request.direction };
         let hit = |found: Neighbor| Ok(Hit { item: snapshot.owner(found.row)?, distance: found.distance });
         let may_miss = request.precision == Precision::Approximate && request.direction == Direction::Nearest && way.is_none();
-        let mut declined = String::new();
+        let mut declined = None;
         if may_miss && graph::is_asked_for(self.spec()) {
             match self.handle.graphs.search(&self.handle, &scan, &rows)? {
                 Walked::Found(best, remark) => {
                     let hits = best.into_iter().map(|list| list.into_iter().map(hit).collect()).collect::<Result<_>>()?;
-                    return Ok(NearestResponse { hits, exact: false, remark: Some(remark) });
+                    return Ok(NearestResponse { hits, exact: false, declined: None, remark: Some(remark) });
                 }
-                Walked::Declined(why) => declined = format!("{why}; "),
+                Walked::Declined(why) => declined = Some(why.to_string()),
             }
         }
         let found = match way {
@@ -119,7 +119,7 @@ impl LocalIndex {
             Way::Codes if found.compared == 0 => format!("compared the sign bits of {scope} rows"),
             Way::Codes => format!("compared {scope} rows by their codes, and {} of them in full", found.compared),
         };
-        Ok(NearestResponse { hits, exact: true, remark: Some(format!("{declined}{remark}")) })
+        Ok(NearestResponse { hits, exact: true, declined, remark: Some(remark) })
     }
 
     /// Waits for the upkeep that this process has begun. For measurements and tests.

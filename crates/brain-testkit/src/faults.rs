@@ -75,8 +75,8 @@ impl<B: SimilarityBackend> SimilarityBackend for FaultyBackend<B> {
         Ok(self.wrap(self.inner.attach(existing).await?))
     }
 
-    async fn drop_index(&self, name: &str) -> Result<bool> {
-        self.inner.drop_index(name).await
+    async fn drop_index(&self, index: &ExistingIndex) -> Result<bool> {
+        self.inner.drop_index(index).await
     }
 
     async fn health(&self) -> Result<Health> {

@@ -93,8 +93,8 @@ impl SimilarityBackend for MemoryBackend {
         self.matching(existing)
     }
 
-    async fn drop_index(&self, name: &str) -> Result<bool> {
-        let Some(index) = self.indexes().remove(name) else { return Ok(false) };
+    async fn drop_index(&self, index: &ExistingIndex) -> Result<bool> {
+        let Some(index) = self.indexes().remove(&index.name) else { return Ok(false) };
         index.rows().clear();
         Ok(true)
     }
@@ -257,7 +257,7 @@ impl SimilarityIndex for MemoryIndex {
             list.truncate(k);
             hits.push(list);
         }
-        Ok(NearestResponse { hits, exact, remark: None })
+        Ok(NearestResponse { hits, exact, declined: None, remark: None })
     }
 
     async fn info(&self) -> Result<IndexInfo> {

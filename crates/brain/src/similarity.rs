@@ -257,5 +257,5 @@ pub(crate) async fn drop_index(brain: &Brain, record: &RunRecord) -> Result<bool
     if config.dimension.is_none() && !config.attached {
         return Ok(false);
     }
-    brain.backends().get(&record.method)?.drop_index(&config.index_name).await
+    brain.backends().get(&record.method)?.drop_index(&config.existing(config.dimension, Some(config.metric))).await
 }

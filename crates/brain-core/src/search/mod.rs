@@ -76,21 +76,30 @@ pub async fn search(index: &dyn SimilarityIndex, request: &SearchRequest<'_>) ->
     }
     // On an index of samples an item is its sample: there is nothing to group.
     let by_sample = request.by_sample && spec.items == ItemKind::Patches;
-    let items = index.count(request.scope).await?;
-    let rows = if by_sample { index.count_samples(request.scope).await? } else { items };
-    let total = Total { items: saturating(items), rows: saturating(rows) };
-    let search = Search { index, request, queries, by_sample, total };
-    let found = if total.rows == 0 { Found::nothing(&search) } else { search.run().await? };
+    let mut search = Search { index, request, queries, by_sample, total: Total::default() };
+    // A full answer needs no count that is up to the moment.
+    let estimated = request.k.is_some();
+    search.total = if estimated { search.estimate().await? } else { search.count().await? };
+    let mut found = search.run().await?;
+    if estimated && found.shortest() < request.k.unwrap_or(usize::MAX) {
+        let counted = search.count().await?;
+        if counted != search.total {
+            search.total = counted;
+            found = search.run().await?;
+        }
+    }
+    let Total { items, rows } = search.total;
     let missing = match request.scope {
         Scope::All => 0,
         Scope::Items(set) | Scope::Samples(set) => {
             // Patches of a sample outnumber it; only like is counted against like.
             let like = match request.scope {
                 Scope::Samples(_) if by_sample => rows,
-                Scope::Samples(_) => index.count_samples(request.scope).await?,
+                Scope::Samples(_) if estimated => saturating(index.estimate_samples(request.scope).await?),
+                Scope::Samples(_) => saturating(index.count_samples(request.scope).await?),
                 Scope::All | Scope::Items(_) => items,
             };
-            set.len().saturating_sub(saturating(like))
+            set.len().saturating_sub(like)
         }
     };
     let returned = found.results.first().map_or(0, Vec::len);
@@ -108,7 +117,7 @@ pub async fn search(index: &dyn SimilarityIndex, request: &SearchRequest<'_>) ->
 }
 
 /// How many items are in scope, and how many rows a full answer has (samples, where answers are samples).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Total {
     items: usize,
     rows: usize,
@@ -141,14 +150,33 @@ impl Found {
             remark: None,
         }
     }
+
+    fn shortest(&self) -> usize {
+        self.results.iter().map(Vec::len).min().unwrap_or_default()
+    }
 }
 
 impl Search<'_> {
+    async fn estimate(&self) -> Result<Total> {
+        let items = self.index.estimate(self.request.scope).await?;
+        let rows = if self.by_sample { self.index.estimate_samples(self.request.scope).await? } else { items };
+        Ok(Total { items: saturating(items), rows: saturating(rows) })
+    }
+
+    async fn count(&self) -> Result<Total> {
+        let items = self.index.count(self.request.scope).await?;
+        let rows = if self.by_sample { self.index.count_samples(self.request.scope).await? } else { items };
+        Ok(Total { items: saturating(items), rows: saturating(rows) })
+    }
+
     fn k(&self) -> usize {
         self.request.k.map_or(self.total.rows, |k| k.min(self.total.rows))
     }
 
     async fn run(&self) -> Result<Found> {
+        if self.total.rows == 0 {
+            return Ok(Found::nothing(self));
+        }
         // Only the smallest of minima and the largest of maxima can be put together from the queries' own lists.
         let mergeable = match self.request.aggregation {
             Aggregation::None | Aggregation::Mean => true,
@@ -175,19 +203,15 @@ impl Search<'_> {
     /// One list per query from the index's own search, complete: a short list is repaired.
     async fn nearest(&self, k: usize) -> Result<Found> {
         let plan = Plan::choose(self.index.capabilities(), self.index.spec().metric, self.request, self.total.items, k);
-        let reason = match plan.attempt {
-            plan::Attempt::Scan => return self.scan(plan.reason).await,
-            plan::Attempt::Ask { .. } => plan.reason.clone(),
-        };
         let found = self.ask(&plan, k).await?;
         let expected = k.min(self.total.items);
-        let shortest = found.results.iter().map(Vec::len).min().unwrap_or(0);
+        let shortest = found.shortest();
         if shortest >= expected {
             // An index without an exact route of its own answers approximately whatever it is asked for.
             return if self.request.precision == Precision::Exact && !found.exact {
                 self.scan("an exact answer was asked for, and the index answers approximately".to_owned()).await
             } else {
-                Ok(Found { reason, ..found })
+                Ok(found)
             };
         }
         let lost = format!("{} returned {shortest} of {expected} rows, so the answer was completed exactly", plan.route);
@@ -232,7 +256,11 @@ impl Search<'_> {
         for list in &mut response.hits {
             list.truncate(k);
         }
-        Ok(Found { results: response.hits, exact: response.exact, route: plan.route, reason: plan.reason.clone(), remark: response.remark })
+        let (route, reason) = match response.declined {
+            Some(why) => (Route::of(self.request.scope), why),
+            None => (plan.route, plan.reason.clone()),
+        };
+        Ok(Found { results: response.hits, exact: response.exact, route, reason, remark: response.remark })
     }
 
     /// The samples of the nearest patches: asks for more patches until there are enough samples.

@@ -60,7 +60,7 @@ impl Trial {
     fn ask(&self, index: &LocalIndex, scope: Scope<'_>, rows: std::ops::Range<usize>) -> Asked {
         let queries = self.corpus.queries(40);
         let request = NearestRequest { queries: &queries.concat(), k: K, scope, direction: Direction::Nearest, precision: Precision::Approximate };
-        let NearestResponse { hits, exact, remark } = block_on(index.nearest(request)).unwrap();
+        let NearestResponse { hits, exact, declined, remark } = block_on(index.nearest(request)).unwrap();
         let mut oracle = Oracle::new(index.spec().metric);
         rows.for_each(|row| oracle.insert(self.corpus.items[row].clone(), self.corpus.vectors[row].clone()));
         let request = SearchRequest { k: Some(K), scope, aggregation: Aggregation::None, ..SearchRequest::new(queries) };
@@ -73,7 +73,7 @@ impl Trial {
                 recall.count(&expected, list);
             }
         }
-        Asked { exact, remark: remark.unwrap(), recall: recall.share() }
+        Asked { exact, remark: declined.or(remark).unwrap(), recall: recall.share() }
     }
 
     /// The file of the graph; there is one at most.

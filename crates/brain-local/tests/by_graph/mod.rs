@@ -56,8 +56,8 @@ impl SimilarityBackend for ByGraph {
         Ok(self.index(self.backend.attach(existing).await?))
     }
 
-    async fn drop_index(&self, name: &str) -> Result<bool> {
-        self.backend.drop_index(name).await
+    async fn drop_index(&self, index: &ExistingIndex) -> Result<bool> {
+        self.backend.drop_index(index).await
     }
 
     async fn health(&self) -> Result<Health> {

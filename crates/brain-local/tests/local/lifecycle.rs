@@ -87,9 +87,9 @@ fn dropping_leaves_nothing_and_may_be_repeated() {
     let index = home.create();
     add(&*index, 0..10, OnConflict::Error).unwrap();
     let folder = local(&*index).folder().to_owned();
-    assert!(block_on(home.backend().drop_index("numbers")).unwrap());
+    assert!(block_on(home.backend().drop_index(&ExistingIndex { name: "numbers".into(), ..Default::default() })).unwrap());
     assert!(!folder.exists());
-    assert!(!block_on(home.backend().drop_index("numbers")).unwrap());
+    assert!(!block_on(home.backend().drop_index(&ExistingIndex { name: "numbers".into(), ..Default::default() })).unwrap());
     for error in [add(&*index, 10..20, OnConflict::Error).err().unwrap(), nearest(&*index, 0, 1, Scope::All).err().unwrap()] {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
@@ -104,7 +104,7 @@ fn a_drop_that_was_killed_is_finished_by_the_next() {
     add(&*index, 0..10, OnConflict::Error).unwrap();
     let folder = local(&*index).folder().to_owned();
     let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    block_on(home.backend().drop_index("numbers")).unwrap();
+    block_on(home.backend().drop_index(&ExistingIndex { name: "numbers".into(), ..Default::default() })).unwrap();
     // As if the process had been killed between the transaction and the files.
     std::fs::create_dir_all(&folder).unwrap();
     files.iter().for_each(|file| std::fs::write(file, "left").unwrap());

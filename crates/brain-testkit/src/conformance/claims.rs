@@ -27,7 +27,7 @@ pub async fn refuses_other_metrics(backend: &dyn SimilarityBackend) {
         let spec = fresh_spec(metric, 4, ItemKind::Samples);
         let error = assert_refused(backend.create(&spec).await, ErrorKind::Unsupported, &format!("an index by {metric}"));
         assert!(error.hint().is_some(), "the hint says which metrics there are: {error:?}");
-        assert!(!backend.drop_index(&spec.name).await.unwrap(), "the refused index is there");
+        assert!(!backend.drop_index(&(&spec).into()).await.unwrap(), "the refused index is there");
     }
 }
 

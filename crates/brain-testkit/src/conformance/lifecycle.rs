@@ -23,7 +23,7 @@ pub async fn creates_opens_and_drops(backend: &dyn SimilarityBackend) {
             assert_eq!(backend.open(&spec).await.unwrap().count(Scope::All).await.unwrap(), 30, "a refused creation harms nothing");
         })
         .await;
-        assert!(!backend.drop_index(&spec.name).await.unwrap(), "there is no index any more");
+        assert!(!backend.drop_index(&(&spec).into()).await.unwrap(), "there is no index any more");
         assert_refused(backend.open(&spec).await, ErrorKind::NotFound, "opening a dropped index");
         with_index(backend, &spec, async |index| assert_empty(index).await).await;
     }
@@ -43,8 +43,8 @@ async fn assert_empty(index: &dyn brain_core::SimilarityIndex) {
 pub async fn says_what_it_dropped(backend: &dyn SimilarityBackend) {
     let spec = fresh_spec(backend.capabilities().metrics[0], 3, ItemKind::Samples);
     drop(backend.create(&spec).await.unwrap());
-    assert!(backend.drop_index(&spec.name).await.unwrap(), "there was one");
-    assert!(!backend.drop_index(&spec.name).await.unwrap(), "there is none any more");
+    assert!(backend.drop_index(&(&spec).into()).await.unwrap(), "there was one");
+    assert!(!backend.drop_index(&(&spec).into()).await.unwrap(), "there is none any more");
 }
 
 /// Opening an index with another dimension or metric is a `Conflict` that names both sides.
@@ -87,7 +87,7 @@ pub async fn lets_one_creator_win(backend: &dyn SimilarityBackend) {
     let spec = fresh_spec(backend.capabilities().metrics[0], 3, ItemKind::Samples);
     let (first, second) = futures::join!(backend.create(&spec), backend.create(&spec));
     let made = [first.is_ok(), second.is_ok()];
-    backend.drop_index(&spec.name).await.unwrap();
+    backend.drop_index(&(&spec).into()).await.unwrap();
     assert!(made[0] != made[1], "exactly one creation succeeds: {made:?}");
     let refused = if made[0] { second.err() } else { first.err() };
     assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::AlreadyExists));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use brain_core::{
-    AddReport, Error, ErrorKind, IndexSpec, Item, ItemKind, Metric, OnConflict, Result, SimilarityBackend, SimilarityIndex, VectorBatch,
+    AddReport, Error, ErrorKind, IndexSpec, Item, ItemKind, Metric, NoProgress, OnConflict, Result, SimilarityBackend, SimilarityIndex, VectorBatch,
 };
 use futures::stream::{self, StreamExt as _};
 use futures::{FutureExt as _, TryStreamExt as _};
@@ -28,7 +28,7 @@ pub(super) async fn with_index(backend: &dyn SimilarityBackend, spec: &IndexSpec
     let index = backend.create(spec).await.unwrap_or_else(|error| panic!("cannot create the {about}: {error:?}"));
     let outcome = AssertUnwindSafe(test(&*index)).catch_unwind().await;
     drop(index);
-    let dropped = backend.drop_index(&spec.name).await;
+    let dropped = backend.drop_index(&spec.into()).await;
     if let Err(panic) = outcome {
         eprintln!("the failed assertion was about the {about}");
         resume_unwind(panic);
@@ -41,6 +41,7 @@ pub(crate) async fn with_corpus(backend: &dyn SimilarityBackend, metric: Metric,
     let spec = fresh_spec(metric, corpus.shape.dimension(), corpus.kind);
     with_index(backend, &spec, async |index| {
         add(index, corpus.batches(100), OnConflict::Error).await.unwrap();
+        index.build(&NoProgress).await.unwrap();
         test(index).await;
     })
     .await;

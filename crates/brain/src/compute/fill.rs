@@ -73,6 +73,9 @@ pub(crate) async fn fill(work: &Work<'_>, source: &mut Source, items: Vec<Item>,
         batches.inspect_ok(move |batch| told.advance(batch.len() as u64)).try_filter(|batch| futures::future::ready(!batch.is_empty())).boxed();
     let report = index.add(counted, work.on_conflict).await;
     progress.finish();
+    if report.is_ok() {
+        index.build(&**progress).await?;
+    }
     let mut tally = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
     tally.failures.sort_by(|a, b| a.filepath.cmp(&b.filepath).then_with(|| a.id.cmp(&b.id)));
     Ok(Filled { report: report?, failures: tally.failures, without_vector: tally.without_vector })
