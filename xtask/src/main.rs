@@ -7,6 +7,7 @@
 //! | `tidy` | the house rules that no compiler checks: layers, forbidden dependencies, names, lengths, README in step |
 //! | `test` | tidy, then every test of the workspace, closed by one line: `N passed, N failed` |
 //! | `bench` | the product's benchmarks, in the release profile |
+//! | `services` | the real servers that tests talk to: up, down, restarted |
 //! | `fuzz` | one fuzz target, guided by coverage |
 //! | `ci` | everything a change has to pass: format, clippy, docs, tests, features alone, the README's commands |
 //!
@@ -25,6 +26,7 @@ mod ci;
 mod fuzz;
 mod process;
 mod readme;
+mod services;
 mod tally;
 mod test;
 mod tidy;
@@ -37,7 +39,7 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 
 /// The commands of this door, for the usage text and for the README check.
-pub(crate) const COMMANDS: [&str; 6] = ["tidy", "test", "bench", "fuzz", "ci", "help"];
+pub(crate) const COMMANDS: [&str; 7] = ["tidy", "test", "services", "bench", "fuzz", "ci", "help"];
 
 const USAGE: &str = "\
 The developer's one door.
@@ -46,6 +48,8 @@ Usage: cargo xtask <command>
 
   tidy [--bless]    check the house rules; --bless rewrites the README's help section (as does --fix)
   test [ARGS…]      tidy, then `cargo test --workspace ARGS…` (with -p CRATE: that crate's tests only)
+  services up [NAME…] [--provider auto|docker|native|external] | down | status | env | start|stop|restart NAME
+                    the real servers that tests talk to
   bench [ARGS…]     the benchmarks in the release profile, for example: cargo xtask bench local
   fuzz TARGET [--seconds N]
                     a fuzz target of tests/fuzz for a minute, or N seconds
@@ -81,6 +85,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             _ => Ok(bad_usage(&format!("`tidy` takes nothing but `--bless`, not `{}`", rest.join(" ")))),
         },
         "test" => test::run(&Workspace::load()?, rest),
+        "services" => Ok(services::run(rest)?.unwrap_or_else(|wrong| bad_usage(&wrong))),
         "bench" => bench::run(&Workspace::load()?, rest),
         "fuzz" => match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [target] => fuzz::run(&Workspace::load()?, target, FUZZ_SECONDS),

@@ -8,6 +8,8 @@
 //! on, and a [`corpus`] of items with vectors and views. [`memory::MemoryBackend`] is the smallest backend that passes; [`faults::FaultyBackend`]
 //! makes it lose rows, so that the search layer can be seen to repair its answers.
 //!
+//! Backends that talk to a server find a real one through [`services`].
+//!
 //! A new backend needs one test file:
 //! ```
 //! use brain_core::{Capabilities, Metric};
@@ -37,4 +39,5 @@ pub mod faults;
 pub mod memory;
 pub mod property;
 pub mod random;
+pub mod services;
 pub mod shape;

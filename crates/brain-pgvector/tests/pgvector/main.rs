@@ -1,0 +1,1 @@
+//! The backend held against real servers.
