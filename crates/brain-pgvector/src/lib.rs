@@ -5,10 +5,25 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
+mod build;
+mod calibrate;
+mod catalog;
 mod connect;
 mod declaration;
 mod error;
+mod index;
+mod load;
+mod options;
 mod quote;
+mod read;
+mod remove;
+mod scope;
+mod search;
+mod table;
+mod wire;
 
+pub use backend::PgvectorBackend;
 pub use connect::{Connection, Parameter, Pool, ReadOnly, Server, Session, Setting, Settings, Types, Version};
 pub use declaration::DECLARATION;
+pub use index::PgvectorIndex;

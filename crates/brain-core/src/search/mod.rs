@@ -20,6 +20,7 @@ pub use aggregation::Aggregation;
 pub use plan::Route;
 pub use ranking::Ranking;
 pub use report::{Answer, Report};
+pub use scan::compare;
 
 use plan::Plan;
 use scan::{Collect, Scan};

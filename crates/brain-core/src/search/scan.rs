@@ -13,6 +13,16 @@ use crate::{Direction, Hit, Item, ItemId, Result, Scope, Selector, SimilarityInd
 /// How many rows are fetched at once where a view is read by its ids.
 const FETCH: usize = 1024;
 
+/// The first `k` rows in scope for each query, found by reading their vectors and comparing them here: for a backend whose own search cannot answer, or has to
+/// be measured.
+///
+/// # Errors
+/// Those of the index.
+pub async fn compare(index: &dyn SimilarityIndex, queries: &[Vec<f32>], k: usize, scope: Scope<'_>, direction: Direction) -> Result<Vec<Vec<Hit>>> {
+    let collect = Collect { direction, k: Some(k), by_sample: false };
+    Scan { index, scope, queries, aggregation: Aggregation::None, collect }.run().await
+}
+
 /// What to keep of the rows that pass by.
 #[derive(Clone, Copy)]
 pub(super) struct Collect {

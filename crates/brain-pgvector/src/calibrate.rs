@@ -1,0 +1,126 @@
+//! How hard a search has to look: found out once, by questions whose exact answers are known.
+//!
+//! Some of the stored rows are asked for their neighbours. The exact answers come from one pass over all rows, as they stream by; then the index answers with
+//! more and more effort, until enough of its answers are right. Data that no effort serves, such as noise without any neighbourhood, is
+//! answered exactly from then on.
+
+use brain_core::{Direction, Hit, Progress, Result, Scope};
+
+use crate::index::PgvectorIndex;
+use crate::options::Method;
+use crate::table::Calibration;
+use crate::wire::read_vector;
+
+/// How many rows are asked.
+const ASKED: usize = 32;
+/// The share of right rows that is wanted, over what is promised (0.99), as it is measured on a sample.
+const RECALL: f64 = 0.995;
+/// For how many neighbours effort is measured.
+const FEW: usize = 10;
+const MANY: usize = 100;
+/// Below so many rows all of them are compared.
+pub(crate) const WORTH_IT: u64 = 1_000;
+
+/// The efforts that are tried, least first.
+fn efforts(method: Method) -> &'static [u32] {
+    match method {
+        Method::Hnsw => &[40, 64, 100, 160, 250, 400, 640, 1000],
+        Method::Ivfflat => &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    }
+}
+
+impl PgvectorIndex {
+    /// Finds out the effort that the index needs, and writes it down.
+    pub(crate) async fn calibrate(&self, rows: u64, progress: &dyn Progress) -> Result<()> {
+        let table = self.table();
+        let Some(index) = table.index_for(self.spec.metric, self.spec.dimension).filter(|_| rows >= self.exact_below) else { return Ok(()) };
+        progress.start("measuring the recall of the index", None);
+        let queries = self.sample(rows).await?;
+        if queries.is_empty() {
+            progress.finish();
+            return Ok(());
+        }
+        // Each query finds itself, which says nothing.
+        let many = (MANY + 1).min(usize::try_from(rows).unwrap_or(usize::MAX));
+        let truth = brain_core::search::compare(self, &queries, many, Scope::All, Direction::Nearest).await?;
+        let mut found = Calibration { brain: 1, rows, few: None, many: None, recall: 0.0 };
+        for &effort in efforts(index.method) {
+            let wanted = if found.few.is_none() { FEW + 1 } else { many };
+            let mut share = [0.0, 0.0];
+            for (query, truth) in queries.iter().zip(&truth) {
+                let answer = self.through(index, query, wanted, effort).await?;
+                share[0] += recall(&answer, truth, FEW);
+                share[1] += recall(&answer, truth, many - 1);
+            }
+            let [few, all] = share.map(|sum| sum / queries.len() as f64);
+            if found.few.is_none() {
+                found.recall = few;
+                found.few = (few >= RECALL).then_some(effort);
+            }
+            if found.few.is_some() && wanted == many && all >= RECALL {
+                found.many = Some(effort);
+                break;
+            }
+        }
+        progress.finish();
+        self.keep(found).await
+    }
+
+    /// Some of the stored vectors.
+    async fn sample(&self, rows: u64) -> Result<Vec<Vec<f32>>> {
+        let x = crate::quote::identifier(&self.extension);
+        let send = if self.table().halves { "halfvec_send" } else { "vector_send" };
+        let percent = (100.0 * 2.0 * ASKED as f64 / rows as f64).min(100.0);
+        let sql = format!(
+            "SELECT {x}.{send}({}) FROM {} TABLESAMPLE BERNOULLI ({percent}){} LIMIT {ASKED}",
+            crate::table::VECTOR_COLUMN,
+            self.ranked.table,
+            self.ranked.filtered("")
+        );
+        let sql = &sql;
+        let sampled = self
+            .pool
+            .retrying(|connection| async move { connection.query_once(&[], sql, &[]).await.map_err(|error| self.failed("sample", error)) })
+            .await?;
+        let mut queries = Vec::with_capacity(sampled.len());
+        for row in &sampled {
+            let mut vector = Vec::with_capacity(self.spec.dimension);
+            if read_vector(row.get(0), self.table().halves, self.spec.dimension, &mut vector).is_some() {
+                queries.push(vector);
+            }
+        }
+        Ok(queries)
+    }
+}
+
+/// The share of the `k` nearest but one that an answer holds; a row that ties with the last of them is as good.
+fn recall(answer: &[Hit], truth: &[Hit], k: usize) -> f64 {
+    let k = k.min(truth.len().saturating_sub(1));
+    if k == 0 {
+        return 1.0;
+    }
+    let last = truth[k].distance;
+    let near = last + last.abs() * 1e-6 + 1e-9;
+    let found = answer.iter().filter(|hit| hit.distance <= near).count().saturating_sub(1);
+    found.min(k) as f64 / k as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use brain_core::Item;
+
+    use super::*;
+
+    fn hits(distances: &[f32]) -> Vec<Hit> {
+        distances.iter().enumerate().map(|(number, &distance)| Hit { item: Item::sample(format!("{number}").as_str().into()), distance }).collect()
+    }
+
+    #[test]
+    fn recall_leaves_the_query_itself_out_and_counts_ties() {
+        let truth = hits(&[0.0, 1.0, 2.0, 2.0, 3.0]);
+        assert_eq!(recall(&hits(&[0.0, 1.0, 2.0]), &truth, 2), 1.0);
+        assert_eq!(recall(&hits(&[0.0, 2.0, 3.0]), &truth, 2), 0.5);
+        assert_eq!(recall(&hits(&[0.0]), &truth, 2), 0.0);
+        assert_eq!(recall(&hits(&[0.0]), &hits(&[0.0]), 10), 1.0);
+    }
+}

@@ -1,0 +1,235 @@
+//! One index: a table, what is known of it, and the connections that lead there.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use brain_core::{
+    AddReport, Capabilities, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict, OnMissing, Progress, RemoveReport,
+    Result, Scope, Selector, SimilarityIndex, VectorBatch,
+};
+use futures::TryStreamExt as _;
+use futures::stream::{BoxStream, StreamExt as _};
+use serde_json::json;
+
+use crate::catalog;
+use crate::connect::Pool;
+use crate::options::Options;
+use crate::table::{Calibration, Note, Ranked, Table};
+
+/// For how long a count serves to plan a search with.
+const ESTIMATE: Duration = Duration::from_secs(10);
+/// How many counts are kept.
+const ESTIMATES: usize = 64;
+
+/// A table of vectors in PostgreSQL, to search and to change.
+///
+/// [`client`](SimilarityIndex::client) is the [`Pool`].
+pub struct PgvectorIndex {
+    pub(crate) pool: Pool,
+    pub(crate) spec: IndexSpec,
+    pub(crate) options: Options,
+    pub(crate) ranked: Ranked,
+    /// The schema of the extension.
+    pub(crate) extension: String,
+    /// Below so many rows all are compared.
+    pub(crate) exact_below: u64,
+    capabilities: Capabilities,
+    table: RwLock<Arc<Table>>,
+    changes: Arc<AtomicU64>,
+    estimates: Mutex<HashMap<Counted, Estimate>>,
+}
+
+/// What was counted: items or samples, in which scope.
+type Counted = (bool, Option<(bool, u64, usize)>);
+
+struct Estimate {
+    count: u64,
+    at: Instant,
+    /// How many changes this process had made.
+    changes: u64,
+}
+
+/// What an index is put together from.
+pub(crate) struct Parts {
+    pub(crate) pool: Pool,
+    pub(crate) spec: IndexSpec,
+    pub(crate) options: Options,
+    pub(crate) table: Table,
+    pub(crate) extension: String,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) changes: Arc<AtomicU64>,
+    pub(crate) exact_below: u64,
+}
+
+impl PgvectorIndex {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { pool, spec, options, table, extension, mut capabilities, changes, exact_below } = parts;
+        let ranked = Ranked::new(&table, &spec, &extension);
+        // A table without an index can get one; one that is to have none is read.
+        capabilities.approximate = options.method.is_some() || table.index_for(spec.metric, spec.dimension).is_some();
+        Self {
+            pool,
+            spec,
+            options,
+            ranked,
+            extension,
+            exact_below,
+            capabilities,
+            table: RwLock::new(Arc::new(table)),
+            changes,
+            estimates: Mutex::default(),
+        }
+    }
+
+    /// What is known of the table.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the catalog again.
+    pub(crate) async fn look_again(&self) -> Result<()> {
+        let known = self.table();
+        let connection = self.pool.get().await?;
+        if let Some(table) = catalog::find(&connection, Some(&known.schema), &known.name).await? {
+            *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_note(&self, note: Note) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        *table = Arc::new(Table { note: Some(note), ..(**table).clone() });
+    }
+
+    pub(crate) fn calibration(&self) -> Option<Calibration> {
+        self.table().index_for(self.spec.metric, self.spec.dimension).and_then(|index| index.calibration)
+    }
+
+    /// Takes note that this process has changed rows: what was counted before is out of date.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn estimated(&self, samples: bool, scope: Scope<'_>) -> Result<u64> {
+        let key = match scope {
+            Scope::All => (samples, None),
+            Scope::Items(set) => (samples, Some((false, set.digest(), set.len()))),
+            Scope::Samples(set) => (samples, Some((true, set.digest(), set.len()))),
+        };
+        let changes = self.changes.load(Ordering::Relaxed);
+        let is_good = |estimate: &Estimate| estimate.changes == changes && estimate.at.elapsed() < ESTIMATE;
+        if let Some(known) = self.estimates().get(&key).filter(|estimate| is_good(estimate)) {
+            return Ok(known.count);
+        }
+        let at = Instant::now();
+        let count = if samples { self.count_samples(scope).await? } else { self.count(scope).await? };
+        let mut estimates = self.estimates();
+        if estimates.len() >= ESTIMATES {
+            estimates.retain(|_, estimate| is_good(estimate));
+            if estimates.len() >= ESTIMATES {
+                estimates.clear();
+            }
+        }
+        estimates.insert(key, Estimate { count, at, changes });
+        Ok(count)
+    }
+
+    fn estimates(&self) -> std::sync::MutexGuard<'_, HashMap<Counted, Estimate>> {
+        self.estimates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SimilarityIndex for PgvectorIndex {
+    fn spec(&self) -> &IndexSpec {
+        &self.spec
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> Result<u64> {
+        self.count_rows("*", scope).await
+    }
+
+    async fn count_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        self.count_rows(&format!("DISTINCT {}", self.ranked.sample), scope).await
+    }
+
+    async fn estimate(&self, scope: Scope<'_>) -> Result<u64> {
+        self.estimated(false, scope).await
+    }
+
+    async fn estimate_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        self.estimated(true, scope).await
+    }
+
+    async fn add(&self, batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport> {
+        self.pool.get().await?.server().check_writable()?;
+        self.load(batches, on_conflict).await
+    }
+
+    async fn build(&self, progress: &dyn Progress) -> Result<()> {
+        self.build_index(progress).await.map_err(|error| error.with_operation("build index"))
+    }
+
+    async fn remove(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
+        self.remove_rows(selector, on_missing).await
+    }
+
+    async fn fetch(&self, selector: Selector<'_>) -> Result<Fetched> {
+        self.fetch_rows(selector).await
+    }
+
+    fn ids(&self) -> BoxStream<'_, Result<Vec<Item>>> {
+        self.rows(false).map_ok(|batch| batch.items().to_vec()).boxed()
+    }
+
+    fn stream(&self) -> BoxStream<'_, Result<VectorBatch>> {
+        self.rows(true)
+    }
+
+    async fn nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
+        self.find_nearest(request).await
+    }
+
+    async fn info(&self) -> Result<IndexInfo> {
+        self.look_again().await?;
+        let (items, table) = (self.count(Scope::All).await?, self.table());
+        let connection = self.pool.get().await?;
+        const SIZES: &str = "SELECT pg_catalog.pg_total_relation_size($1::oid), pg_catalog.pg_indexes_size($1::oid)";
+        let rows = connection.query(&[], SIZES, &[(&table.oid, tokio_postgres::types::Type::OID)]).await;
+        let rows = rows.map_err(|error| self.failed("measure", error))?;
+        let [bytes, indexes] = rows.first().map_or([0, 0], |row| [0, 1].map(|column| row.get::<_, i64>(column).unsigned_abs()));
+        let mut details = BTreeMap::from([
+            ("table".to_owned(), json!(format!("{}.{}", table.schema, table.name))),
+            ("vector_type".to_owned(), json!(if table.halves { "halfvec" } else { "vector" })),
+            ("bytes of the indexes".to_owned(), json!(indexes)),
+            ("pgvector".to_owned(), json!(connection.server().extension.to_string())),
+            ("made by".to_owned(), json!(if table.note.is_some() { "brain" } else { "others" })),
+        ]);
+        match table.index_for(self.spec.metric, self.spec.dimension) {
+            None => drop(details.insert("index".to_owned(), json!("none: every row is compared"))),
+            Some(index) => {
+                details.insert("index".to_owned(), json!(format!("{} ({})", index.name, index.method.as_str())));
+                if let Some(known) = &index.calibration {
+                    details.insert("effort for 10 and 100 nearest".to_owned(), json!([known.few, known.many]));
+                    details.insert("recall of 10, measured".to_owned(), json!(known.recall));
+                }
+            }
+        }
+        if let Some(advice) = connection.server().advice() {
+            details.insert("advice".to_owned(), json!(advice));
+        }
+        Ok(IndexInfo { items, bytes: Some(bytes), details })
+    }
+
+    fn client(&self) -> &(dyn Any + Send + Sync) {
+        &self.pool
+    }
+}
