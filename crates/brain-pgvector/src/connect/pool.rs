@@ -17,7 +17,7 @@ use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::backend;
-use super::server::{self, Introduction};
+use super::server::Introduction;
 use super::session::Session;
 use super::settings::Settings;
 use crate::error;
@@ -146,12 +146,8 @@ impl Pool {
         if made.as_ref().map_or_else(|error| error.as_db_error().is_some(), |_| true) {
             self.0.reached.store(true, Ordering::Relaxed);
         }
-        let (client, mut introduction, direct) = made.map_err(|error| error::of(error, &what))?;
-        if install && !introduction.has_extension() {
-            server::install(&client, &address).await?;
-            introduction = Introduction::of(&client).await.map_err(|error| error::of(error, &what))?;
-        }
-        let server = introduction.judge(&address)?;
+        let (client, introduction, direct) = made.map_err(|error| error::of(error, &what))?;
+        let server = introduction.judge(&client, install, &address).await?;
         Ok(Session::new(client, server, direct, settings.run_time.clone(), connector))
     }
 }

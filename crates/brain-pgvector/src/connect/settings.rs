@@ -54,7 +54,10 @@ impl Settings {
         let tls = Tls::new(mode, roots, certificate, key)?;
 
         let mut driver = driver(&words).map_err(|why| malformed(&why))?;
+        // On a socket of this machine there is no TLS to ask for, whatever sslmode says; so it is in libpq.
+        let is_local = !driver.get_hosts().is_empty() && driver.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
         driver.ssl_mode(match mode {
+            _ if is_local => SslMode::Disable,
             Mode::Disable => SslMode::Disable,
             Mode::Prefer => SslMode::Prefer,
             Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
@@ -234,7 +237,11 @@ mod tests {
         assert_eq!(of("postgresql://ann@h1:1,h2:2/birds").unwrap().address(), "h1:1,h2:2/birds");
         assert_eq!(of("hostaddr=127.0.0.1 user=ann").unwrap().address(), "127.0.0.1:5432/ann");
         #[cfg(unix)]
-        assert_eq!(of("postgresql:///birds?host=/run/postgresql").unwrap().address(), "/run/postgresql:5432/birds");
+        {
+            let settings = of("postgresql:///birds?host=/run/postgresql&sslmode=require").unwrap();
+            assert_eq!(settings.address(), "/run/postgresql:5432/birds");
+            assert_eq!(settings.driver.get_ssl_mode(), SslMode::Disable);
+        }
     }
 
     #[test]

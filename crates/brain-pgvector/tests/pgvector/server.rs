@@ -6,23 +6,23 @@ use brain_pgvector::{DECLARATION, Pool, Settings};
 use brain_testkit::services::Server;
 
 /// Runs a test's future as the command line does: on one thread.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
 /// The settings that these parameters make.
-pub fn settings(parameters: &[(&str, &str)]) -> Result<Settings> {
+pub(crate) fn settings(parameters: &[(&str, &str)]) -> Result<Settings> {
     let sources = Sources { file: None, home: Some("home".into()), environment: Environment::default() };
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Settings::from_parameters(&Config::load(&sources, &[DECLARATION])?.parameters("pgvector", &parameters)?)
 }
 
 /// A pool that finds the server by this connection string.
-pub fn pool_of(connection_string: &str) -> Pool {
+pub(crate) fn pool_of(connection_string: &str) -> Pool {
     Pool::new(settings(&[("connection_string", connection_string)]).unwrap())
 }
 
 /// A pool of the server as it is described.
-pub fn pool(server: &Server) -> Pool {
+pub(crate) fn pool(server: &Server) -> Pool {
     pool_of(&server.url())
 }

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use brain_core::{Error, ErrorKind};
 use brain_pgvector::{Connection, Pool};
 use brain_testkit::services;
+use futures::future::join;
+use tokio::task::LocalSet;
 use tokio_postgres::types::Type;
 
+use crate::proxy::Proxy;
 use crate::server::{pool, run, settings};
 
 async fn process(connection: &Connection) -> i32 {
@@ -121,6 +124,43 @@ fn a_restart_in_the_middle_is_waited_for() {
         }
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_network_that_is_cut_is_reached_again_and_is_not_taken_for_a_pooler() {
+    let server = services::postgres();
+    run(async {
+        let tasks = LocalSet::new();
+        let proxy = Proxy::before(&server, &tasks).await;
+        let pool = pool(&proxy.in_front_of(&server));
+        let test = async {
+            assert!(pool.get().await.unwrap().is_direct());
+            assert_eq!(proxy.cut(), 1);
+            let attempts = AtomicU32::new(0);
+            let processed = pool.retrying(|connection| {
+                let first = attempts.fetch_add(1, Ordering::Relaxed) == 0;
+                let proxy = &proxy;
+                async move {
+                    let cut = async { first.then(|| proxy.cut()) };
+                    let (answer, _) = join(connection.query(&[], "SELECT pg_sleep(0.2)", &[]), cut).await;
+                    answer.map(|rows| rows.len()).map_err(|error| brain_pgvector_error(&error))
+                }
+            });
+            assert_eq!(processed.await.unwrap(), 1);
+            assert!(attempts.load(Ordering::Relaxed) >= 2);
+        };
+        tasks.run_until(test).await;
+    });
+}
+
+#[test]
+fn a_pool_outlives_the_runtime_it_was_first_used_in() {
+    let pool = pool(&services::postgres());
+    let first = run(async { process(&pool.get().await.unwrap()).await });
+    let held = run(pool.get()).unwrap();
+    drop(held);
+    let second = run(async { process(&pool.get().await.unwrap()).await });
+    assert_ne!(first, second);
 }
 
 /// A statement's failure as the backend makes it of the driver's, as far as this test needs it.

@@ -1,7 +1,8 @@
 //! Through pgbouncer in transaction mode, which lends a backend to one transaction at a time and knows nothing of prepared statements.
 
+use brain_core::ErrorKind;
 use brain_pgvector::{Connection, Pool};
-use brain_testkit::services;
+use brain_testkit::services::{self, Server};
 use futures::future::join_all;
 use tokio_postgres::types::Type;
 
@@ -18,6 +19,18 @@ fn a_pooler_is_noticed_and_a_server_is_not_taken_for_one() {
     run(async {
         assert!(!pool(&services::pgbouncer()).get().await.unwrap().is_direct());
         assert!(pool(&services::postgres()).get().await.unwrap().is_direct());
+    });
+}
+
+#[test]
+fn refusals_of_the_pooler_have_the_kind_of_the_servers() {
+    run(async {
+        let right = services::pgbouncer();
+        let refusal = async |server: Server| pool(&server).get().await.err().unwrap();
+        let error = refusal(Server { password: "hunter2".into(), ..right.clone() }).await;
+        assert_eq!(error.kind(), ErrorKind::Auth, "{error:?}");
+        let error = refusal(Server { database: "birds".into(), ..right.clone() }).await;
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
     });
 }
 

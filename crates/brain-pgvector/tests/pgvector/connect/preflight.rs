@@ -41,6 +41,9 @@ fn a_schema_is_checked_before_a_table_is_made_in_it() {
         let role = format!("brain_guest_{}", std::process::id());
         connection.batch(&format!("CREATE ROLE {role} LOGIN PASSWORD 'guest'")).await.unwrap();
         let guest = Server { user: role.clone(), password: "guest".into(), ..server };
+        let error = pool(&Server { database: "postgres".into(), ..guest.clone() }).install().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(error.hint().is_some_and(|hint| hint.starts_with("run CREATE EXTENSION vector there")), "{error:?}");
         let error = pool(&guest).get().await.unwrap().schema_for_tables(None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Auth);
         assert!(error.hint().is_some_and(|hint| hint.contains(&format!("GRANT CREATE ON SCHEMA \"public\" TO \"{role}\""))), "{error:?}");

@@ -78,6 +78,19 @@ fn a_wrong_name_matters_to_verify_full_alone() {
 }
 
 #[test]
+fn the_servers_own_certificate_does_in_place_of_an_authority() {
+    let (server, tls) = server();
+    let own = text(&tls.ca_file.with_file_name("server.pem"));
+    let elsewhere = Server { host: "db.example".into(), ..server.clone() };
+    run(async {
+        assert!(connect(&server, "sslmode=verify-full", &[("ssl_root_cert", &own)]).await.is_ok());
+        assert!(connect(&elsewhere, "hostaddr=127.0.0.1&sslmode=verify-ca", &[("ssl_root_cert", &own)]).await.is_ok());
+        let error = connect(&elsewhere, "hostaddr=127.0.0.1&sslmode=verify-full", &[("ssl_root_cert", &own)]).await.err().unwrap();
+        assert!(error.message().contains("another name"), "{error}");
+    });
+}
+
+#[test]
 fn without_tls_the_server_says_that_it_wants_it() {
     let (server, _) = server();
     let error = run(connect(&server, "sslmode=disable", &[])).err().unwrap();
