@@ -137,11 +137,11 @@ fn of_server(server: &DbError) -> Verdict {
 const PASSWORD: &str = "check user and password in connection_string; special characters of a URL are percent-encoded, @ as %40";
 const DATABASE: &str = "check the name in connection_string, or make the database with `createdb`";
 
-/// pgbouncer before 1.20 has one SQLSTATE for all that it refuses itself.
+/// pgbouncer gives this one SQLSTATE to what it refuses itself, and to what the server refused it.
 fn of_pooler(message: &str) -> Verdict {
     if message.contains("authentication failed") || message.contains("no such user") {
         final_verdict(ErrorKind::Auth, message, PASSWORD)
-    } else if message.contains("no such database") {
+    } else if message.contains("no such database") || message.starts_with("database ") && message.ends_with("does not exist") {
         final_verdict(ErrorKind::NotFound, message, DATABASE)
     } else if message.contains("unsupported startup parameter") {
         final_verdict(ErrorKind::Config, message, "leave the option out of connection_string, or add it to ignore_startup_parameters of the pooler")
@@ -250,6 +250,7 @@ mod tests {
             ("28000", "role \"ann\" does not exist", Auth, false, "createuser"),
             ("08P01", "SASL authentication failed", Auth, false, "check user and password"),
             ("08P01", "no such database: birds", NotFound, false, "createdb"),
+            ("08P01", "database \"birds\" does not exist", NotFound, false, "createdb"),
             ("08P01", "unsupported startup parameter: options", ErrorKind::Config, false, "ignore_startup_parameters"),
             ("08P01", "query_wait_timeout", Unavailable, true, "again"),
             ("3D000", "database \"d\" does not exist", NotFound, false, "createdb"),

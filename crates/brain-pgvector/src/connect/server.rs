@@ -1,11 +1,4 @@
 //! Who the server is: asked by the first statement of every connection, and judged before any work.
-//!
-//! # Versions
-//! PostgreSQL 13 is the oldest that is served, and pgvector 0.7.0, which brought `halfvec`, indexes on `bit` and `binary_quantize`. 0.8.0 brought
-//! iterative scans. Known faults, by [pgvector's changelog](https://github.com/pgvector/pgvector/blob/master/CHANGELOG.md):
-//! - before 0.8.2, building an HNSW index in parallel may overflow a buffer ([issue 959](https://github.com/pgvector/pgvector/issues/959)): such a
-//!   server builds with one process, see [`Server::builds_in_parallel`];
-//! - before 0.8.3, vacuuming may corrupt an HNSW index: such a server is used, and [`Server::advice`] says so.
 
 use brain_core::{Error, ErrorKind, Result};
 use tokio_postgres::error::SqlState;
@@ -26,6 +19,13 @@ pub struct Types {
 }
 
 /// What a server said of itself when a connection was made.
+///
+/// # Versions
+/// PostgreSQL 13 is the oldest that is served, and pgvector 0.7.0, which brought `halfvec`, indexes on `bit` and `binary_quantize`; 0.8.0 brought
+/// iterative scans. Known faults, by [pgvector's changelog](https://github.com/pgvector/pgvector/blob/master/CHANGELOG.md):
+/// - before 0.8.2, building an HNSW index in parallel may overflow a buffer ([issue 959](https://github.com/pgvector/pgvector/issues/959)): such a
+///   server is to build with one process, see [`builds_in_parallel`](Self::builds_in_parallel);
+/// - before 0.8.3, vacuuming may corrupt an HNSW index: such a server is used, and [`advice`](Self::advice) says so.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// The version as one number, as in `server_version_num`: 180004 is 18.4.
@@ -57,7 +57,7 @@ impl Server {
         self.extension >= Version(0, 8, 0)
     }
 
-    /// Whether parallel workers may build an HNSW index; see the [module](self) on versions.
+    /// Whether parallel workers may build an HNSW index.
     pub fn builds_in_parallel(&self) -> bool {
         self.extension >= Version(0, 8, 2)
     }

@@ -11,6 +11,7 @@ fn refusal(connection_string: &str) -> Error {
 
 /// Checks kind, message and hint, and that no part of the error shows the password.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "the messages are what the test is for")]
 fn assert_says(error: &Error, server: &Server, kind: ErrorKind, message: &str, hint: &str) {
     println!("error: {error}\nhint: {}\n", error.hint().unwrap_or_default());
     assert_eq!(error.kind(), kind, "{error:?}");
