@@ -81,13 +81,10 @@ fn of_server(server: &DbError) -> Verdict {
     let says = || said_by(server);
     let code = server.code();
     match *code {
-        SqlState::INVALID_PASSWORD => {
-            final_verdict(Auth, says(), "check user and password in connection_string; special characters of a URL are percent-encoded, @ as %40")
-        }
+        SqlState::INVALID_PASSWORD => final_verdict(Auth, says(), PASSWORD),
         SqlState::INVALID_AUTHORIZATION_SPECIFICATION => final_verdict(Auth, says(), of_authorization(server.message())),
-        SqlState::INVALID_CATALOG_NAME => {
-            final_verdict(ErrorKind::NotFound, says(), "check the name in connection_string, or make the database with `createdb`")
-        }
+        SqlState::INVALID_CATALOG_NAME => final_verdict(ErrorKind::NotFound, says(), DATABASE),
+        SqlState::PROTOCOL_VIOLATION => of_pooler(server.message()),
         SqlState::CANNOT_CONNECT_NOW => passing(Unavailable, says(), "wait until the server has started, and run the same command again"),
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::DATABASE_DROPPED | SqlState::IDLE_SESSION_TIMEOUT => lost(says()),
         SqlState::TOO_MANY_CONNECTIONS => {
@@ -113,6 +110,12 @@ fn of_server(server: &DbError) -> Verdict {
         SqlState::UNDEFINED_OBJECT if EXTENSION_TYPES.iter().any(|name| server.message().contains(&format!("type \"{name}\""))) => {
             final_verdict(Unsupported, says(), "install pgvector in this database: CREATE EXTENSION vector")
         }
+        SqlState::UNDEFINED_OBJECT if server.message().contains("configuration parameter") => {
+            final_verdict(Unsupported, says(), "the server's pgvector is too old for this setting; update it")
+        }
+        SqlState::INVALID_PARAMETER_VALUE if server.message().contains("parameter \"") => {
+            final_verdict(ErrorKind::Config, says(), "correct the parameter of that name")
+        }
         SqlState::DUPLICATE_TABLE | SqlState::DUPLICATE_OBJECT | SqlState::DUPLICATE_SCHEMA => {
             final_verdict(ErrorKind::AlreadyExists, says(), "choose another name, or attach to what is there")
         }
@@ -128,6 +131,22 @@ fn of_server(server: &DbError) -> Verdict {
             "0A" => final_verdict(Unsupported, says(), ""),
             _ => final_verdict(Unexpected, format!("{} (SQLSTATE {})", says(), code.code()), ""),
         },
+    }
+}
+
+const PASSWORD: &str = "check user and password in connection_string; special characters of a URL are percent-encoded, @ as %40";
+const DATABASE: &str = "check the name in connection_string, or make the database with `createdb`";
+
+/// pgbouncer gives this one SQLSTATE to what it refuses itself, and to what the server refused it.
+fn of_pooler(message: &str) -> Verdict {
+    if message.contains("authentication failed") || message.contains("no such user") {
+        final_verdict(ErrorKind::Auth, message, PASSWORD)
+    } else if message.contains("no such database") || message.starts_with("database ") && message.ends_with("does not exist") {
+        final_verdict(ErrorKind::NotFound, message, DATABASE)
+    } else if message.contains("unsupported startup parameter") {
+        final_verdict(ErrorKind::Config, message, "leave the option out of connection_string, or add it to ignore_startup_parameters of the pooler")
+    } else {
+        lost(message)
     }
 }
 
@@ -166,7 +185,8 @@ fn of_io(io: &io::Error) -> Verdict {
         Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown => {
             passing(ErrorKind::Unavailable, format!("the network does not lead there: {io}"), hint)
         }
-        Io::PermissionDenied => final_verdict(ErrorKind::Unavailable, format!("this user may not connect there: {io}"), ""),
+        // Of the system, or of the driver, where target_session_attrs asks for another kind of server.
+        Io::PermissionDenied => final_verdict(ErrorKind::Unavailable, io.to_string(), ""),
         Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => lost("the connection to the server broke"),
         // A name that does not resolve has no kind of its own.
         _ => passing(ErrorKind::Unavailable, io.to_string(), hint),
@@ -190,5 +210,106 @@ fn of_driver(error: &tokio_postgres::Error) -> Verdict {
         "" => final_verdict(ErrorKind::Unexpected, error.to_string(), ""),
         cause if error.to_string() == "authentication error" => final_verdict(ErrorKind::Auth, format!("authentication failed: {cause}"), ""),
         cause => final_verdict(ErrorKind::Unexpected, format!("{error}: {cause}"), ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use tokio::io::AsyncWriteExt;
+    use tokio_postgres::{Config, NoTls};
+
+    /// What the driver makes of a server that answers so.
+    fn answered(bytes: &[u8]) -> tokio_postgres::Error {
+        block_on(async {
+            let (client, mut server) = tokio::io::duplex(1024);
+            server.write_all(bytes).await.unwrap();
+            server.shutdown().await.unwrap();
+            let mut config = Config::new();
+            config.user("ann").password("hunter2").ssl_mode(tokio_postgres::config::SslMode::Disable);
+            config.connect_raw(client, NoTls).await.err().unwrap()
+        })
+    }
+
+    fn refused(code: &str, message: &str) -> Error {
+        let fields = format!("SERROR\0VERROR\0C{code}\0M{message}\0\0");
+        let mut bytes = vec![b'E'];
+        bytes.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
+        bytes.extend(fields.as_bytes());
+        of(answered(&bytes), "search the table x")
+    }
+
+    #[test]
+    fn each_refusal_of_the_server_has_its_kind_and_its_remedy() {
+        use ErrorKind::{AlreadyExists, Auth, Conflict, Corrupt, NotFound, Timeout, Unavailable, Unsupported};
+        for (code, message, kind, retryable, hint) in [
+            ("28P01", "password authentication failed for user \"ann\"", Auth, false, "check user and password"),
+            ("28000", "no pg_hba.conf entry for host \"h\", user \"ann\", database \"d\", no encryption", Auth, false, "sslmode=require"),
+            ("28000", "connection requires a valid client certificate", Auth, false, "ssl_cert"),
+            ("28000", "role \"ann\" does not exist", Auth, false, "createuser"),
+            ("08P01", "SASL authentication failed", Auth, false, "check user and password"),
+            ("08P01", "no such database: birds", NotFound, false, "createdb"),
+            ("08P01", "database \"birds\" does not exist", NotFound, false, "createdb"),
+            ("08P01", "unsupported startup parameter: options", ErrorKind::Config, false, "ignore_startup_parameters"),
+            ("08P01", "query_wait_timeout", Unavailable, true, "again"),
+            ("3D000", "database \"d\" does not exist", NotFound, false, "createdb"),
+            ("57P03", "the database system is starting up", Unavailable, true, "wait"),
+            ("57P01", "terminating connection due to administrator command", Unavailable, true, "again"),
+            ("57P02", "terminating connection because of crash", Unavailable, true, "again"),
+            ("08006", "connection failure", Unavailable, true, "again"),
+            ("53300", "sorry, too many clients already", Unavailable, true, "pool_size"),
+            ("53100", "could not extend file: No space left on device", Unavailable, false, "free some space"),
+            ("53200", "out of memory", Unavailable, false, "work_mem"),
+            ("57014", "canceling statement due to statement timeout", Timeout, false, "statement_timeout"),
+            ("57014", "canceling statement due to user request", Timeout, false, "cancelled"),
+            ("40001", "could not serialize access", Conflict, true, "again"),
+            ("40P01", "deadlock detected", Conflict, true, "again"),
+            ("55P03", "could not obtain lock", Conflict, true, "lock"),
+            ("42501", "permission denied for table x", Auth, false, "GRANT"),
+            ("25006", "cannot execute INSERT in a read-only transaction", Unavailable, false, "primary"),
+            ("42P01", "relation \"x\" does not exist", NotFound, false, "table_name"),
+            ("42704", "type \"vector\" does not exist", Unsupported, false, "CREATE EXTENSION"),
+            ("22023", "invalid value for parameter \"work_mem\": \"much\"", ErrorKind::Config, false, "parameter"),
+            ("42704", "unrecognized configuration parameter \"hnsw.iterative_scan\"", Unsupported, false, "update"),
+            ("42P07", "relation \"x\" already exists", AlreadyExists, false, "another name"),
+            ("23505", "duplicate key value", Conflict, false, "id"),
+            ("XX002", "index is corrupt", Corrupt, false, "REINDEX"),
+        ] {
+            let error = refused(code, message);
+            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{code} {message}");
+            assert_eq!(error.message(), format!("cannot search the table x: {message}"));
+            assert!(error.hint().is_some_and(|text| text.contains(hint)), "{code}: {:?}", error.hint());
+        }
+    }
+
+    #[test]
+    fn an_unknown_refusal_keeps_its_code() {
+        let error = refused("42601", "syntax error");
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+        assert!(error.message().contains("syntax error (SQLSTATE 42601)"), "{error}");
+    }
+
+    #[test]
+    fn a_connection_that_ends_may_come_back() {
+        let error = of(answered(b""), "search the table x");
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true), "{error:?}");
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_password_that_is_not_there_is_said_so() {
+        let config = Config::new();
+        let wants_password = [b'R', 0, 0, 0, 8, 0, 0, 0, 3];
+        let error = block_on(async {
+            let (client, mut server) = tokio::io::duplex(1024);
+            server.write_all(&wants_password).await.unwrap();
+            let mut config = config;
+            config.user("ann").ssl_mode(tokio_postgres::config::SslMode::Disable);
+            config.connect_raw(client, NoTls).await.err().unwrap()
+        });
+        let error = of(error, "connect to h:5432/d");
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(error.message().ends_with("the server wants a password, and connection_string has none"), "{error}");
     }
 }

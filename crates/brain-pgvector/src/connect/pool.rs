@@ -17,7 +17,7 @@ use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::backend;
-use super::server::{self, Introduction};
+use super::server::Introduction;
 use super::session::Session;
 use super::settings::Settings;
 use crate::error;
@@ -60,10 +60,10 @@ impl Pool {
     /// Why none can be made, or [`Timeout`](ErrorKind::Timeout) where all are in use for a minute.
     pub async fn get(&self) -> Result<Connection> {
         let mut slot = self.slot().await?;
-        if let Some(session) = &slot.session
-            && !is_alive(session, slot.used).await
+        if !slot.is_alive().await
+            && let Some(session) = slot.session.take()
         {
-            slot.session = None;
+            session.abandon();
         }
         if slot.session.is_none() {
             slot.session = Some(self.connect(false).await?);
@@ -129,7 +129,7 @@ impl Pool {
                 .clone(),
         };
         let making = async {
-            let (client, connection) = settings.driver.connect(connector).await?;
+            let (client, connection) = settings.driver.connect(connector.clone()).await?;
             // The task ends with the connection; what ended it, the client's next call says.
             tokio::spawn(connection);
             let introduction = Introduction::of(&client).await?;
@@ -146,21 +146,10 @@ impl Pool {
         if made.as_ref().map_or_else(|error| error.as_db_error().is_some(), |_| true) {
             self.0.reached.store(true, Ordering::Relaxed);
         }
-        let (client, mut introduction, direct) = made.map_err(|error| error::of(error, &what))?;
-        if install && !introduction.has_extension() {
-            server::install(&client, &address).await?;
-            introduction = Introduction::of(&client).await.map_err(|error| error::of(error, &what))?;
-        }
-        let server = introduction.judge(&address)?;
-        Ok(Session::new(client, server, direct, settings.run_time.clone()))
+        let (client, introduction, direct) = made.map_err(|error| error::of(error, &what))?;
+        let server = introduction.judge(&client, install, &address).await?;
+        Ok(Session::new(client, server, direct, settings.run_time.clone(), connector))
     }
-}
-
-async fn is_alive(session: &Session, used: Instant) -> bool {
-    if session.is_closed() {
-        return false;
-    }
-    used.elapsed() < QUIET || matches!(timeout(SIGN_OF_LIFE, session.client().check_connection()).await, Ok(Ok(())))
 }
 
 impl std::fmt::Debug for Pool {
@@ -191,6 +180,9 @@ impl DerefMut for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.used = Instant::now();
+        if let Some(session) = self.0.session.take_if(|session| !session.is_at_rest()) {
+            session.abandon();
+        }
     }
 }
 
@@ -198,6 +190,18 @@ impl Drop for Connection {
 struct Slot {
     session: Option<Session>,
     used: Instant,
+}
+
+impl Slot {
+    /// Whether its session can be handed out. A server is asked only where it may have gone, or may be busy yet.
+    async fn is_alive(&self) -> bool {
+        let Some(session) = &self.session else { return false };
+        if session.is_closed() {
+            return false;
+        }
+        let doubtful = session.was_lent() || self.used.elapsed() >= QUIET;
+        !doubtful || timeout(SIGN_OF_LIFE, session.answers()).await.unwrap_or(false)
+    }
 }
 
 struct Slots;

@@ -1,13 +1,7 @@
 //! Who the server is: asked by the first statement of every connection, and judged before any work.
-//!
-//! # Versions
-//! PostgreSQL 13 is the oldest that is served, and pgvector 0.7.0, which brought `halfvec`, indexes on `bit` and `binary_quantize`. 0.8.0 brought
-//! iterative scans. Known faults, by [pgvector's changelog](https://github.com/pgvector/pgvector/blob/master/CHANGELOG.md):
-//! - before 0.8.2, building an HNSW index in parallel may overflow a buffer ([issue 959](https://github.com/pgvector/pgvector/issues/959)): such a
-//!   server builds with one process, see [`Server::builds_in_parallel`];
-//! - before 0.8.3, vacuuming may corrupt an HNSW index: such a server is used, and [`Server::advice`] says so.
 
-use brain_core::{Error, Result};
+use brain_core::{Error, ErrorKind, Result};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Kind, Oid, Type};
 use tokio_postgres::{Client, Row};
 
@@ -25,6 +19,13 @@ pub struct Types {
 }
 
 /// What a server said of itself when a connection was made.
+///
+/// # Versions
+/// PostgreSQL 13 is the oldest that is served, and pgvector 0.7.0, which brought `halfvec`, indexes on `bit` and `binary_quantize`; 0.8.0 brought
+/// iterative scans. Known faults, by [pgvector's changelog](https://github.com/pgvector/pgvector/blob/master/CHANGELOG.md):
+/// - before 0.8.2, building an HNSW index in parallel may overflow a buffer ([issue 959](https://github.com/pgvector/pgvector/issues/959)): such a
+///   server is to build with one process, see [`builds_in_parallel`](Self::builds_in_parallel);
+/// - before 0.8.3, vacuuming may corrupt an HNSW index: such a server is used, and [`advice`](Self::advice) says so.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// The version as one number, as in `server_version_num`: 180004 is 18.4.
@@ -56,7 +57,7 @@ impl Server {
         self.extension >= Version(0, 8, 0)
     }
 
-    /// Whether parallel workers may build an HNSW index; see the [module](self) on versions.
+    /// Whether parallel workers may build an HNSW index.
     pub fn builds_in_parallel(&self) -> bool {
         self.extension >= Version(0, 8, 2)
     }
@@ -72,14 +73,14 @@ impl Server {
     }
 
     /// # Errors
-    /// [`Unavailable`](brain_core::ErrorKind::Unavailable) where nothing can be written.
+    /// [`Unavailable`](ErrorKind::Unavailable) where nothing can be written.
     pub fn check_writable(&self) -> Result<()> {
         let (reason, hint) = match self.read_only {
             None => return Ok(()),
             Some(ReadOnly::Standby) => ("it is a standby, which repeats another server's changes", "connect to the primary server"),
             Some(ReadOnly::ByDefault) => ("default_transaction_read_only is on", "turn it off for this user or database"),
         };
-        Err(Error::new(brain_core::ErrorKind::Unavailable, format!("the PostgreSQL server is read-only: {reason}")).with_hint(hint))
+        Err(Error::new(ErrorKind::Unavailable, format!("the PostgreSQL server is read-only: {reason}")).with_hint(hint))
     }
 }
 
@@ -137,22 +138,23 @@ impl Introduction {
         })
     }
 
-    pub(super) fn has_extension(&self) -> bool {
-        self.extension.is_some()
-    }
-
-    /// Judges the versions; `database` is named in what is wrong.
-    pub(super) fn judge(self, database: &str) -> Result<Server> {
+    /// Judges the versions, and makes the extension where it is missing and `install` allows it; `database` is named in what is wrong.
+    pub(super) async fn judge(self, client: &Client, install: bool, database: &str) -> Result<Server> {
         if self.version < 130_000 {
             return Err(Error::unsupported(format!("PostgreSQL {} of {database} is too old", self.version_text))
                 .with_hint("update the server to PostgreSQL 13 or later"));
         }
-        let Some((extension, types)) = self.extension else {
-            return Err(missing(database));
-        };
-        match types {
-            Some(types) if extension >= Version(0, 7, 0) => Ok(Server { version: self.version, extension, read_only: self.read_only, types }),
-            _ => Err(Error::unsupported(format!("pgvector {extension} in {database} is too old")).with_hint(
+        match self.extension {
+            None if install => {
+                self::install(client, self.version, database).await?;
+                let again = Self::of(client).await.map_err(|error| error::of(error, &format!("read what {database} has")))?;
+                Box::pin(again.judge(client, false, database)).await
+            }
+            None => Err(missing(client, self.version, database).await),
+            Some((extension, Some(types))) if extension >= Version(0, 7, 0) => {
+                Ok(Server { version: self.version, extension, read_only: self.read_only, types })
+            }
+            Some((extension, _)) => Err(Error::unsupported(format!("pgvector {extension} in {database} is too old")).with_hint(
                 "install pgvector 0.8.3 or later on the server (0.7.0 is the oldest that is served), then run ALTER EXTENSION vector UPDATE",
             )),
         }
@@ -166,22 +168,34 @@ fn types(row: &Row) -> Result<Option<Types>, tokio_postgres::Error> {
     Ok(Some(Types { vector: named("vector", vector), halfvec: named("halfvec", halfvec), schema }))
 }
 
-fn missing(database: &str) -> Error {
-    Error::unsupported(format!("the extension pgvector is not installed in {database}")).with_hint(
-        "run CREATE EXTENSION vector there, as the database's owner or a superuser; where the server does not have it, install its package first \
-         (postgresql-18-pgvector on Debian, the image pgvector/pgvector for docker)",
-    )
+/// The extension is not in the database; whether the server has it to give decides what to do.
+async fn missing(client: &Client, version: u32, database: &str) -> Error {
+    const ASK: &str = "SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = 'vector'";
+    let create = "run CREATE EXTENSION vector there, as the database's owner or a superuser";
+    let is_available = client.query_typed_opt(ASK, &[]).await.is_ok_and(|row| row.is_some());
+    let hint = if is_available {
+        create.to_owned()
+    } else {
+        let package = format!("postgresql-{}-pgvector on Debian, the image pgvector/pgvector for docker", version / 10_000);
+        format!("install its package on the server ({package}), then {create}")
+    };
+    Error::unsupported(format!("the extension pgvector is not installed in {database}")).with_hint(hint)
 }
 
-/// Makes the extension where it is missing and the user may.
-pub(super) async fn install(client: &Client, database: &str) -> Result<()> {
+/// Makes the extension.
+///
+/// # Errors
+/// The server's reason, with the same hint as for one that is [`missing`].
+async fn install(client: &Client, version: u32, database: &str) -> Result<()> {
     match client.batch_execute("CREATE EXTENSION IF NOT EXISTS vector").await {
         Ok(()) => Ok(()),
         // Another process was faster; the caller looks again.
-        Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => Ok(()),
+        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(()),
         Err(error) => {
-            let hint = missing(database).hint().unwrap_or_default().to_owned();
-            Err(error::of(error, &format!("install the extension pgvector in {database}")).with_hint(hint))
+            let hint = missing(client, version, database).await.hint().unwrap_or_default().to_owned();
+            let made = error::of(error, &format!("install the extension pgvector in {database}"));
+            // The hint that belongs to the code alone would send the user elsewhere.
+            Err(Error::new(made.kind(), made.message()).with_hint(hint).with_source(made))
         }
     }
 }

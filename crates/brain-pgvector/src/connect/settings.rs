@@ -13,7 +13,8 @@ use super::words::Words;
 
 /// How long one connection may take to be made, to its first answer, where `connect_timeout` of the connection string says nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// After how much silence the system asks whether the other side still lives; its own default of two hours outlasts every firewall.
+/// After how much silence the system asks whether the other side still lives, and for how long it waits for an answer before the connection counts as
+/// broken; its own default of two hours outlasts every firewall.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How the server is reached, and with which limits. `Debug` shows no credential.
@@ -53,7 +54,10 @@ impl Settings {
         let tls = Tls::new(mode, roots, certificate, key)?;
 
         let mut driver = driver(&words).map_err(|why| malformed(&why))?;
+        // On a socket of this machine there is no TLS to ask for, whatever sslmode says; so it is in libpq.
+        let is_local = !driver.get_hosts().is_empty() && driver.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
         driver.ssl_mode(match mode {
+            _ if is_local => SslMode::Disable,
             Mode::Disable => SslMode::Disable,
             Mode::Prefer => SslMode::Prefer,
             Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
@@ -64,8 +68,12 @@ impl Settings {
         if driver.get_application_name().is_none() {
             driver.application_name("brain");
         }
-        if !words.options.iter().any(|(name, _)| name == "keepalives_idle") {
-            driver.keepalives_idle(KEEPALIVE);
+        let given = |option: &str| words.options.iter().any(|(name, _)| name == option);
+        if !given("keepalives_idle") {
+            driver.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE / 6).keepalives_retries(6);
+        }
+        if !given("tcp_user_timeout") {
+            driver.tcp_user_timeout(KEEPALIVE);
         }
         let connect_timeout = driver.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         driver.connect_timeout(connect_timeout);
@@ -185,4 +193,100 @@ fn run_time(parameters: &ResolvedParameters) -> Result<Vec<(&'static str, String
         settings.push(("work_mem", memory.to_owned()));
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brain_core::ErrorKind;
+    use brain_core::config::{Config, Environment, Sources};
+
+    fn settings(arguments: &[(&str, &str)]) -> Result<Settings> {
+        let sources = Sources { file: None, home: Some("home".into()), environment: Environment::default() };
+        let config = Config::load(&sources, &[crate::DECLARATION])?;
+        let arguments: Vec<_> = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Settings::from_parameters(&config.parameters("pgvector", &arguments)?)
+    }
+
+    fn of(text: &str) -> Result<Settings> {
+        settings(&[("connection_string", text)])
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        for text in [
+            "postgresql://ann:p%40s%3As@db.example:6543/birds?sslmode=require&connect_timeout=3&options=-c%20geqo%3Doff",
+            "host=db.example port=6543 user=ann password='p@s:s' dbname = birds sslmode=require connect_timeout=3 options='-c geqo=off'",
+        ] {
+            let settings = of(text).unwrap();
+            assert_eq!(settings.address(), "db.example:6543/birds");
+            assert_eq!(settings.driver.get_password(), Some(b"p@s:s".as_slice()));
+            assert_eq!(settings.driver.get_options(), Some("-c geqo=off"));
+            assert_eq!(settings.driver.get_ssl_mode(), SslMode::Require);
+            assert_eq!(settings.connect_timeout, Duration::from_secs(3));
+            assert_eq!(settings.driver.get_application_name(), Some("brain"));
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_defaults_of_libpq() {
+        let settings = of("postgres://ann@/birds").unwrap();
+        assert_eq!(settings.address(), "localhost:5432/birds");
+        assert_eq!((settings.driver.get_ssl_mode(), settings.connect_timeout), (SslMode::Prefer, CONNECT_TIMEOUT));
+        assert_eq!(of("postgres://ann@h").unwrap().address(), "h:5432/ann");
+        assert_eq!(of("postgresql://ann@h1:1,h2:2/birds").unwrap().address(), "h1:1,h2:2/birds");
+        assert_eq!(of("hostaddr=127.0.0.1 user=ann").unwrap().address(), "127.0.0.1:5432/ann");
+        #[cfg(unix)]
+        {
+            let settings = of("postgresql:///birds?host=/run/postgresql&sslmode=require").unwrap();
+            assert_eq!(settings.address(), "/run/postgresql:5432/birds");
+            assert_eq!(settings.driver.get_ssl_mode(), SslMode::Disable);
+        }
+    }
+
+    #[test]
+    fn limits_become_settings_of_every_statement() {
+        let settings = settings(&[("connection_string", "host=h"), ("statement_timeout", "90"), ("work_mem", "1GB"), ("pool_size", "3")]).unwrap();
+        assert_eq!(settings.run_time, [("statement_timeout", "90s".to_owned()), ("work_mem", "1GB".to_owned())]);
+        assert_eq!(settings.pool_size, 3);
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_is_named() {
+        let parameters = |more: (&'static str, &'static str)| [("connection_string", "host=h"), more];
+        for (result, says) in [
+            (settings(&[]), "no connection_string"),
+            (settings(&parameters(("pool_size", "0"))), "pool_size"),
+            (settings(&parameters(("statement_timeout", "-1"))), "statement_timeout"),
+            (settings(&parameters(("ssl_cert", "a.pem"))), "ssl_key is not"),
+            (settings(&parameters(("ssl_key", "a.pem"))), "ssl_cert is not"),
+            (of("host=h sslmode=verify-full"), "no ssl_root_cert"),
+            (of("host=h sslmode=require sslrootcert=system"), "without the server's name"),
+            (of("host=h sslmode=sometimes"), "sslmode"),
+            (of("host=h service=x"), "option service"),
+            (of("host=h port=x"), "malformed"),
+        ] {
+            let error = result.unwrap_err();
+            assert!(error.kind() == ErrorKind::Config && error.message().contains(says), "{says}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_password() {
+        let shown = format!("{:?}", of("postgresql://ann:hunter2@h/birds").unwrap());
+        assert!(shown.contains("h:5432/birds") && shown.contains("ann") && !shown.contains("hunter2"), "{shown}");
+        for text in [
+            "postgresql://ann:hunter2@h:port/birds",
+            "postgresql://ann:hun@hunter2/birds@h/birds",
+            "postgresql://ann:x@hunter2@h/birds",
+            "postgresql://ann@h/birds?password=x&hunter2=y",
+            "host=h password=x hunter2=y",
+            "host=h password=x hunter2",
+            "host=h password='hunter2",
+            "hunter2",
+        ] {
+            let error = of(text).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
+        }
+    }
 }

@@ -27,7 +27,7 @@ impl<'a> Words<'a> {
     fn of_url(url: &'a str) -> Result<Self, Refusal> {
         // The user's part may hold a `?` that is not encoded: the driver reads to the first @ before it looks for one.
         let authority = url.find('@').map_or(0, |at| at + 1);
-        if url[authority..].split(['/', '?']).next().is_some_and(|host| host.contains('@')) {
+        if url[authority..].split('?').next().is_some_and(|place| place.contains('@')) {
             return Err("it has more than one @: one that belongs to user or password is written %40");
         }
         let Some(question) = url[authority..].find('?').map(|at| authority + at) else {

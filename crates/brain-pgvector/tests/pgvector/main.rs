@@ -1,1 +1,7 @@
-//! The backend held against real servers.
+//! The backend held against real servers; `cargo xtask services up` starts them.
+
+#![allow(clippy::unwrap_used, reason = "a failed assumption of a test is a failed test")]
+
+mod connect;
+mod proxy;
+mod server;
