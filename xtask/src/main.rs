@@ -5,7 +5,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `tidy` | the house rules that no compiler checks: layers, forbidden dependencies, names, lengths, README in step |
-//! | `test` | tidy, then every test of the workspace, closed by one line: `N passed, N failed` |
+//! | `test` | tidy, then every test of the workspace against real servers, closed by one line: `N passed, N failed` |
 //! | `bench` | the product's benchmarks, in the release profile |
 //! | `services` | the real servers that tests talk to: up, down, restarted |
 //! | `fuzz` | one fuzz target, guided by coverage |

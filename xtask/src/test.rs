@@ -1,10 +1,11 @@
-//! `test`: the house rules, then every test of the workspace, closed by one line that sums them up.
+//! `test`: the house rules, then every test of the workspace against real servers, closed by one line that sums them up.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::services::ForTests;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{process, tidy};
@@ -59,7 +60,9 @@ pub(crate) fn outcome(workspace: &Workspace, arguments: &[String]) -> Result<Out
     if !build.success() {
         return Ok(Outcome { tidy, tests: build, tally: Tally::default() });
     }
+    let servers = ForTests::up(workspace)?;
     let mut command = process::cargo(&workspace.root, &["test", "--no-fail-fast"]);
+    servers.tell(&mut command);
     if !names_packages(arguments) {
         command.arg("--workspace");
     }

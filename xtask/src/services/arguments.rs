@@ -6,7 +6,7 @@ use super::provider::Choice;
 /// A request that makes sense.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    Up { names: Vec<&'static Instance>, choice: Choice },
+    Up { names: Vec<&'static Instance>, choice: Option<Choice> },
     Down,
     Status,
     Env,
@@ -44,7 +44,7 @@ fn up(words: &[&str]) -> Result<Request, String> {
     if names.is_empty() {
         names = INSTANCES.iter().collect();
     }
-    Ok(Request::Up { names, choice: choice.unwrap_or_default() })
+    Ok(Request::Up { names, choice })
 }
 
 fn provider(name: &str) -> Result<Choice, String> {
@@ -69,9 +69,9 @@ mod tests {
 
     #[test]
     fn up_is_for_all_servers_unless_some_are_named() {
-        assert_eq!(parse("up").unwrap(), Request::Up { names: INSTANCES.iter().collect(), choice: Choice::Auto });
+        assert_eq!(parse("up").unwrap(), Request::Up { names: INSTANCES.iter().collect(), choice: None });
         let redis = Instance::named("redis").unwrap();
-        assert_eq!(parse("up redis --provider native").unwrap(), Request::Up { names: vec![redis], choice: Choice::Only(Provider::Native) });
+        assert_eq!(parse("up redis --provider native").unwrap(), Request::Up { names: vec![redis], choice: Some(Choice::Only(Provider::Native)) });
         assert_eq!(parse("restart redis").unwrap(), Request::Restart(redis));
     }
 

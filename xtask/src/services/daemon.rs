@@ -38,8 +38,17 @@ impl Process {
 
     /// Whether it still runs. One that ended and was not waited for does not.
     pub(crate) fn is_alive(self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        state_and_start(&stat).is_some_and(|(state, started)| started == self.started && !matches!(state, 'Z' | 'X'))
+        self.state().is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    }
+
+    /// Whether nothing is left of it, its number included.
+    pub(crate) fn is_gone(self) -> bool {
+        self.state().is_none()
+    }
+
+    fn state(self) -> Option<char> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        state_and_start(&stat).filter(|(_, started)| *started == self.started).map(|(state, _)| state)
     }
 
     /// Sends a signal and waits for the end, with SIGKILL as the last word.
@@ -123,7 +132,8 @@ mod tests {
         assert!(process.is_alive());
         assert!(until(Duration::from_secs(10), || fs::read_to_string(&log).unwrap().contains("started")));
         process.end(Signal::TERM, Duration::from_secs(10)).unwrap();
-        assert!(!process.is_alive());
+        assert!(!process.is_alive() && !process.is_gone(), "it was not waited for");
         child.wait().unwrap();
+        assert!(process.is_gone());
     }
 }

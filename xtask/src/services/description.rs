@@ -148,6 +148,9 @@ impl Description {
     pub(crate) fn save(&self, file: &Path) -> Result<()> {
         let draft = file.with_extension("draft");
         let wrong = || format!("{} cannot be written", file.display());
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).with_context(wrong)?;
+        }
         let mut options = OpenOptions::new();
         let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&draft).with_context(wrong)?;
         out.write_all(serde_json::to_string_pretty(self)?.as_bytes()).with_context(wrong)?;

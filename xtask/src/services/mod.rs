@@ -9,14 +9,17 @@
 //! | [`arguments`] | what may be asked on the command line |
 //! | [`run`] | where a run keeps its things |
 //! | [`description`] | what a run says of itself |
-//! | [`native`] | the provider that needs no container engine |
+//! | [`native`], [`docker`], [`external`] | the providers: programs of this machine, containers, servers of somebody else |
 //! | [`ready`], [`daemon`], [`port`] | whether a server answers; processes that outlive us; ports that stay free |
+//! | [`testing`] | the servers of one test run |
 //! | [`certificates`], [`secret`] | what TLS and passwords are made of |
 
 mod arguments;
 mod certificates;
 mod daemon;
 mod description;
+mod docker;
+mod external;
 mod instance;
 mod native;
 mod port;
@@ -24,6 +27,7 @@ mod provider;
 mod ready;
 mod run;
 mod secret;
+mod testing;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +43,7 @@ use self::description::Description;
 use self::instance::{INSTANCES, Instance};
 use self::provider::{Choice, Provider};
 use self::run::Run;
+pub(crate) use self::testing::ForTests;
 use crate::workspace::Workspace;
 
 /// The run of a developer at work; `cargo xtask test` makes one of its own where this one is down.
@@ -50,41 +55,34 @@ pub(crate) fn run(arguments: &[String]) -> Result<Result<ExitCode, String>> {
         Ok(request) => request,
         Err(wrong) => return Ok(Err(wrong)),
     };
-    let code = match request {
+    let good = match request {
         Request::Up { names, choice } => {
             let workspace = Workspace::load()?;
-            sweep(&workspace.target)?;
             let run = current(&workspace.target);
             let _lock = run.lock()?;
-            let failures = up(&run, &workspace.root, &names, choice, None)?;
-            print_status(&run)?;
-            if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            sweep(&workspace.target)?;
+            let all_up = up(&run, &workspace.root, &names, choice, None)?;
+            print_status(&run)? && all_up
         }
         Request::Down => {
             let target = Workspace::load()?.target;
-            sweep(&target)?;
             let run = current(&target);
             let _lock = run.lock()?;
+            sweep(&target)?;
             down(&run)?;
-            ExitCode::SUCCESS
+            true
         }
-        Request::Status => {
-            if print_status(&known()?)? {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+        Request::Status => print_status(&known()?)?,
         Request::Env => {
             let run = known()?;
             print!("{}", described(&run)?.shell(&run.file()));
-            ExitCode::SUCCESS
+            true
         }
-        Request::Start(instance) => control(instance, true, false)?,
-        Request::Stop(instance) => control(instance, false, true)?,
-        Request::Restart(instance) => control(instance, true, true)?,
+        Request::Start(instance) => control(instance, &[start])?,
+        Request::Stop(instance) => control(instance, &[stop])?,
+        Request::Restart(instance) => control(instance, &[stop, start])?,
     };
-    Ok(Ok(code))
+    Ok(Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
 }
 
 /// The run a command is about: that of the environment, else this checkout's.
@@ -104,60 +102,68 @@ fn described(run: &Run) -> Result<Description> {
     run.description()?.context("no servers are up; `cargo xtask services up` starts them")
 }
 
-/// Brings up what is asked for and not there yet, and returns how many servers could not be.
-fn up(run: &Run, root: &Path, instances: &[&'static Instance], _choice: Choice, owner: Option<Process>) -> Result<usize> {
+/// Brings up what is asked for and does not answer yet; false where a server could not be had, which is said.
+fn up(run: &Run, root: &Path, asked: &[&'static Instance], choice: Option<Choice>, owner: Option<Process>) -> Result<bool> {
     let began = Instant::now();
-    // What stands in front of another is of no use without it.
-    let instances: Vec<&Instance> =
-        INSTANCES.iter().filter(|instance| instances.iter().any(|asked| *asked == *instance || asked.behind() == Some(*instance))).collect();
     let mut description = match run.description()? {
-        Some(description) => description,
-        None => Description {
-            provider: Provider::Native,
-            program: std::env::current_exe().context("this program does not know where it is")?,
-            root: root.to_owned(),
-            data: native::data_folder(run.folder())?,
-            owner,
-            tools: BTreeMap::new(),
-            servers: BTreeMap::new(),
-        },
+        Some(description) => continued(description, choice)?,
+        None => begun(run, root, choice, owner)?,
     };
-    description.tools.extend(native::tools(&instances)?);
     // Before anything starts: what is interrupted now can be taken down.
     description.save(&run.file())?;
-    let mut failures = 0;
-    for first in [true, false] {
-        let wave: Vec<_> = instances.iter().copied().filter(|instance| instance.behind().is_none() == first).collect();
-        let outcomes: Vec<_> = std::thread::scope(|scope| {
-            let description = &description;
-            let threads: Vec<_> = wave.iter().map(|instance| scope.spawn(move || raise(instance, description))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("the thread that started it ended in a panic"))).collect()
-        });
-        for (instance, outcome) in wave.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(server) => _ = description.servers.insert(instance.name.to_owned(), server),
-                Err(error) => {
-                    failures += 1;
-                    println!("services: {} could not be started: {error:#}", instance.name);
-                }
+
+    // A server that another stands in front of is wanted with it.
+    let wanted = |instance: &&Instance| asked.iter().any(|asked| asked == instance || asked.behind() == Some(*instance));
+    let instances: Vec<_> = INSTANCES.iter().filter(wanted).filter(|instance| !answers(instance, &description)).collect();
+    let raised = match description.provider {
+        Provider::Docker => docker::up(&instances, &description)?,
+        Provider::Native => {
+            description.tools.extend(native::tools(&instances)?);
+            native::up(&instances, &description)?
+        }
+        Provider::External => external::up(&instances, &description)?,
+    };
+    let (asked, mut failed) = (raised.len(), 0);
+    for (instance, server) in raised {
+        match server {
+            Ok(server) => _ = description.servers.insert(instance.name.to_owned(), server),
+            Err(error) => {
+                failed += 1;
+                eprintln!("services: {} is not up: {error:#}", instance.name);
             }
         }
-        description.save(&run.file())?;
     }
-    println!("services: {} of {} up after {:.1} s", instances.len() - failures, instances.len(), began.elapsed().as_secs_f64());
-    Ok(failures)
+    description.save(&run.file())?;
+    println!("services: {} of {asked} brought up in {:.1} s ({})", asked - failed, began.elapsed().as_secs_f64(), description.provider);
+    Ok(failed == 0)
 }
 
-/// One server: left alone where it answers, started where it was made before, else made.
-fn raise(instance: &Instance, description: &Description) -> Result<description::Server> {
-    let Some(server) = description.servers.get(instance.name) else {
-        return native::create(instance, description);
-    };
-    if ready::ask(instance, server, description).is_err() {
-        native::stop(instance, description)?;
-        native::start(instance, description)?;
+/// The description of a new run.
+fn begun(run: &Run, root: &Path, choice: Option<Choice>, owner: Option<Process>) -> Result<Description> {
+    let provider = choice.map_or_else(Choice::from_environment, Ok)?.decide()?;
+    Ok(Description {
+        provider,
+        program: std::env::current_exe().context("this program does not know where it is")?,
+        root: root.to_owned(),
+        data: if provider == Provider::Native { native::data_folder(run.folder())? } else { run.folder().to_owned() },
+        owner,
+        tools: BTreeMap::new(),
+        servers: BTreeMap::new(),
+    })
+}
+
+/// A run goes on with the provider it began with.
+fn continued(description: Description, choice: Option<Choice>) -> Result<Description> {
+    match choice {
+        Some(Choice::Only(other)) if other != description.provider => {
+            bail!("the servers come from {} already, not from {other}; `cargo xtask services down` first", description.provider)
+        }
+        _ => Ok(description),
     }
-    Ok(server.clone())
+}
+
+fn answers(instance: &Instance, description: &Description) -> bool {
+    description.servers.get(instance.name).is_some_and(|server| ready::ask(instance, server, description).is_ok())
 }
 
 /// Takes every server of a run down, and removes what they left.
@@ -166,9 +172,10 @@ fn down(run: &Run) -> Result<()> {
         println!("services: nothing is up");
         return Ok(());
     };
-    // Those in front first.
-    for instance in INSTANCES.iter().rev() {
-        native::remove(instance, &description)?;
+    match description.provider {
+        Provider::Docker => docker::down(&description)?,
+        Provider::Native => native::down(&description)?,
+        Provider::External => {}
     }
     for folder in [&description.data, run.folder()] {
         if folder.exists() {
@@ -182,7 +189,6 @@ fn down(run: &Run) -> Result<()> {
 /// Takes down the runs whose owner ended without doing so.
 fn sweep(target: &Path) -> Result<()> {
     for run in Run::all(target) {
-        let _lock = run.lock()?;
         if run.description()?.and_then(|description| description.owner).is_some_and(|owner| !owner.is_alive()) {
             println!("services: {} was left over", run.folder().display());
             down(&run)?;
@@ -191,34 +197,43 @@ fn sweep(target: &Path) -> Result<()> {
     Ok(())
 }
 
-fn control(instance: &Instance, start: bool, stop: bool) -> Result<ExitCode> {
-    let run = known()?;
-    let description = described(&run)?;
+/// Does these things to one server of the run.
+fn control(instance: &Instance, steps: &[fn(&Instance, &Description) -> Result<()>]) -> Result<bool> {
+    let description = described(&known()?)?;
     description.server(instance)?;
-    if stop {
-        native::stop(instance, &description)?;
+    steps.iter().try_for_each(|step| step(instance, &description)).map(|()| true)
+}
+
+fn start(instance: &Instance, description: &Description) -> Result<()> {
+    match description.provider {
+        Provider::Docker => docker::start(instance, description),
+        Provider::Native => native::start(instance, description),
+        Provider::External => bail!("{} is somebody else's to start", instance.name),
     }
-    if start {
-        native::start(instance, &description)?;
+}
+
+fn stop(instance: &Instance, description: &Description) -> Result<()> {
+    match description.provider {
+        Provider::Docker => docker::stop(instance, description),
+        Provider::Native => native::stop(instance, description),
+        Provider::External => bail!("{} is somebody else's to stop", instance.name),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A line for each server; true where all answer.
 fn print_status(run: &Run) -> Result<bool> {
     let description = described(run)?;
-    let mut good = true;
-    println!("{} · {}", description.provider, run.file().display());
+    println!("{} servers, described in {}", description.provider, run.file().display());
+    let mut good = !description.servers.is_empty();
     for (name, server) in &description.servers {
         let Some(instance) = Instance::named(name) else { continue };
-        let answer = match ready::ask(instance, server, &description) {
-            Ok(()) => "answers".to_owned(),
-            Err(error) => {
-                good = false;
-                format!("does not answer: {error:#}; `cargo xtask services up` starts it again")
-            }
-        };
-        println!("{name:16} {}:{} {answer}", server.host, server.port);
+        let answer = ready::ask(instance, server, &description);
+        good &= answer.is_ok();
+        let said = answer.map_or_else(|error| format!("does not answer: {error:#}"), |()| "answers".to_owned());
+        println!("{name:16} {}:{} {said}", server.host, server.port);
     }
-    Ok(good && !description.servers.is_empty())
+    if !good {
+        println!("`cargo xtask services up` starts what does not answer");
+    }
+    Ok(good)
 }

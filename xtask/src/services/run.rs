@@ -48,11 +48,12 @@ impl Run {
         Description::load(&self.file())
     }
 
-    /// Keeps other commands off this run until the lock is dropped.
+    /// Keeps other commands off all runs of this target folder until the lock is dropped.
     pub(crate) fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.folder).with_context(|| format!("{} cannot be made", self.folder.display()))?;
-        let lock = File::create(self.folder.with_extension("lock")).context("the run cannot be locked")?;
-        lock.lock().context("the run cannot be locked")?;
+        let folder = self.folder.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let lock = File::create(folder.join("lock")).context("the runs cannot be locked")?;
+        lock.lock().context("the runs cannot be locked")?;
         Ok(lock)
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::account::Account;
 use super::{fetch, pins, pooler};
 use crate::process;
-use crate::services::instance::{CERTIFIED, DATABASE, SUPERUSER};
+use crate::services::instance::{DATABASE, SUPERUSER};
 use crate::services::secret;
 
 /// Another folder for the cache.
@@ -19,6 +19,9 @@ pub(crate) const VARIABLE: &str = "BRAIN_SERVICES_CACHE";
 
 /// Where root's servers keep it when root's home is closed to them, as it mostly is.
 const FOR_ROOT: &str = "/var/cache/brain-services";
+
+/// What is in the database from the start; the containers run the same.
+const CONTENTS: &str = include_str!("../../../../deploy/services/database.sql");
 
 /// The cache of this user.
 pub(crate) struct Cache {
@@ -166,8 +169,8 @@ fn initialise(account: Account, server: &Path, folder: &Path) -> Result<()> {
     initdb.arg("-D").arg(&data).args(["-U", SUPERUSER, "--auth=scram-sha-256", "--no-sync", "--no-instructions", "--encoding=UTF8"]);
     initdb.args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]).arg("--pwfile").arg(&password_file);
     process::stdout(&mut initdb)?;
-    single_user(account, server, &data, "postgres", &format!("CREATE DATABASE {DATABASE};\nCREATE ROLE {CERTIFIED} LOGIN;\n"))?;
-    single_user(account, server, &data, DATABASE, &format!("CREATE EXTENSION vector;\nGRANT CREATE ON DATABASE {DATABASE} TO {CERTIFIED};\n"))
+    single_user(account, server, &data, "postgres", &format!("CREATE DATABASE {DATABASE};\n"))?;
+    single_user(account, server, &data, DATABASE, CONTENTS)
 }
 
 /// Runs statements, one a line, on a cluster that no server has open.

@@ -13,7 +13,7 @@ mod account;
 pub(crate) mod cache;
 mod fetch;
 mod pins;
-mod pooler;
+pub(crate) mod pooler;
 mod postgres;
 mod redis;
 mod small_disk;
@@ -33,7 +33,7 @@ use self::cache::Cache;
 use super::certificates::Certificates;
 use super::daemon::{self, Process};
 use super::description::{Description, Server};
-use super::instance::{Engine, Instance};
+use super::instance::{Engine, INSTANCES, Instance};
 use super::{port, ready, secret};
 
 /// How long a server may take to answer. PostgreSQL after a crash with much to replay is the slow case.
@@ -80,8 +80,50 @@ pub(crate) fn tools(instances: &[&Instance]) -> Result<BTreeMap<String, PathBuf>
     Ok(tools)
 }
 
+/// Brings the servers up side by side, those that stand in front of another after it.
+pub(crate) fn up(instances: &[&'static Instance], description: &Description) -> Result<Vec<(&'static Instance, Result<Server>)>> {
+    if instances.iter().any(|instance| instance.tls) {
+        // Once, before several servers ask for them at a time.
+        Certificates::in_folder(description.data.join("tls"))?;
+    }
+    let (first, second): (Vec<_>, Vec<_>) = instances.iter().copied().partition(|instance| instance.behind().is_none());
+    let mut description = description.clone();
+    let mut servers: Vec<(&'static Instance, Result<Server>)> = Vec::new();
+    for wave in [first, second] {
+        for (instance, server) in &servers {
+            if let Ok(server) = server {
+                description.servers.insert(instance.name.to_owned(), server.clone());
+            }
+        }
+        let raised: Vec<_> = std::thread::scope(|scope| {
+            let description = &description;
+            let threads: Vec<_> = wave.iter().map(|instance| scope.spawn(move || raise(instance, description))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("the thread that started it ended in a panic"))).collect()
+        });
+        servers.extend(wave.into_iter().zip(raised));
+    }
+    Ok(servers)
+}
+
+/// One server: started again where it was made before, else made.
+fn raise(instance: &Instance, description: &Description) -> Result<Server> {
+    match description.servers.get(instance.name) {
+        Some(server) => {
+            // What runs and does not answer is no use.
+            stop(instance, description)?;
+            start(instance, description).map(|()| server.clone())
+        }
+        None => create(instance, description),
+    }
+}
+
+/// Takes all servers of a run down; those of an interrupted start are not in the description yet.
+pub(crate) fn down(description: &Description) -> Result<()> {
+    INSTANCES.iter().rev().try_for_each(|instance| remove(instance, description))
+}
+
 /// Makes a server and starts it: the answer is what the description says of it.
-pub(crate) fn create(instance: &Instance, description: &Description) -> Result<Server> {
+fn create(instance: &Instance, description: &Description) -> Result<Server> {
     // What an interrupted start may have left.
     remove(instance, description)?;
     let site = Site::new(instance, description)?;
@@ -114,11 +156,18 @@ pub(crate) fn create(instance: &Instance, description: &Description) -> Result<S
     bail!("{}: {PORTS_TRIED} ports were lost to others", instance.name)
 }
 
-/// Starts a server that was made before; nothing to do where it runs.
+/// Starts a server that was made before, and waits until it answers; one that runs is left alone.
 pub(crate) fn start(instance: &Instance, description: &Description) -> Result<()> {
     let server = description.server(instance)?;
     let site = Site::new(instance, description)?;
-    if site.process().is_some_and(Process::is_alive) { Ok(()) } else { site.start(server, description) }
+    match site.process() {
+        Some(process) if process.is_alive() => {
+            let answers = daemon::until(START, || ready::ask(instance, server, description).is_ok() || !process.is_alive());
+            anyhow::ensure!(answers && process.is_alive(), "{} runs, but does not answer", instance.name);
+            Ok(())
+        }
+        _ => site.start(server, description),
+    }
 }
 
 /// Stops a server as an operator would: sessions are cut off, data is safe.
@@ -131,7 +180,7 @@ pub(crate) fn stop(instance: &Instance, description: &Description) -> Result<()>
 }
 
 /// Stops a server and removes what it left.
-pub(crate) fn remove(instance: &Instance, description: &Description) -> Result<()> {
+fn remove(instance: &Instance, description: &Description) -> Result<()> {
     stop(instance, description)?;
     let folder = description.data.join(instance.name);
     small_disk::remove(&folder)?;
@@ -156,6 +205,10 @@ impl<'a> Site<'a> {
             Engine::Pgbouncer => pooler::command(self, server, description)?,
             Engine::Redis => redis::command(self, server)?,
         };
+        if let Some(former) = self.process() {
+            // PostgreSQL takes a process that ended and was not waited for yet for one that still has the data open.
+            daemon::until(STOP, || former.is_gone());
+        }
         let mut child = daemon::spawn(&mut command, &self.log_file(), &self.folder.join("pid"))?;
         let (mut answer, mut ended) = (Ok(()), None);
         daemon::until(START, || {
@@ -169,7 +222,11 @@ impl<'a> Site<'a> {
                 stop(self.instance, description)?;
                 Err(error).with_context(|| format!("{name} did not answer within {} s: {}", START.as_secs(), last_lines(&self.log())))
             }
-            (None, Ok(())) => Ok(()),
+            (None, Ok(())) => {
+                // Somebody has to wait for it, should it end before we do.
+                std::thread::spawn(move || child.wait());
+                Ok(())
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::Site;
 use crate::process;
 use crate::services::description::{Description, Server};
-use crate::services::instance::MAX_CONNECTIONS;
+use crate::services::instance::{MAX_CONNECTIONS, SUPERUSER};
 
 /// Fewer connections than clients: that is what a pooler is for, and what tests want to see.
 const POOL: u32 = 20;
@@ -18,17 +18,8 @@ const POOL: u32 = 20;
 pub(super) fn command(site: &Site<'_>, server: &Server, description: &Description) -> Result<Command> {
     let behind = site.instance.behind().context("a pooler has a server behind it")?;
     let postgres = description.server(behind)?;
-    // In clear: with a SCRAM secret alone it could let clients in, but not log in itself.
-    let users = site.write("users.txt", &format!("\"{}\" \"{}\"\n", postgres.user, postgres.password))?;
-    let settings = format!(
-        "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\nauth_type = scram-sha-256\n\
-         auth_file = {}\npool_mode = transaction\ndefault_pool_size = {POOL}\nmax_client_conn = {MAX_CONNECTIONS}\n",
-        postgres.host,
-        postgres.port,
-        server.port,
-        users.display()
-    );
-    let settings = site.write("pgbouncer.ini", &settings)?;
+    let users = site.write("users.txt", &users(&postgres.password))?;
+    let settings = site.write("pgbouncer.ini", &settings(&postgres.host, postgres.port, "127.0.0.1", server.port, &users))?;
     let mut command = match on_path("pgbouncer") {
         Some(program) => site.program(&program),
         None => {
@@ -42,6 +33,20 @@ pub(super) fn command(site: &Site<'_>, server: &Server, description: &Descriptio
     };
     command.arg(settings);
     Ok(command)
+}
+
+/// Who may come in, and as whom the pooler goes on. In clear: with a SCRAM secret alone it could let clients in, but not log in itself.
+pub(crate) fn users(password: &str) -> String {
+    format!("\"{SUPERUSER}\" \"{password}\"\n")
+}
+
+/// Between a server and the address to listen at.
+pub(crate) fn settings(host: &str, port: u16, listen: &str, listen_port: u16, users: &Path) -> String {
+    let users = users.display();
+    format!(
+        "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = {listen}\nlisten_port = {listen_port}\nunix_socket_dir =\n\
+         auth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\ndefault_pool_size = {POOL}\nmax_client_conn = {MAX_CONNECTIONS}\n"
+    )
 }
 
 /// Fetches the distribution's package, and those of the libraries that are not installed; needs no root, for nothing is installed.

@@ -1,0 +1,3 @@
+CREATE EXTENSION vector;
+CREATE ROLE certified LOGIN;
+GRANT CREATE ON DATABASE brain TO certified;
