@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed assumption of a test is a failed test")]
 
+mod conformance;
 mod connect;
 mod proxy;
+mod schema;
 mod server;

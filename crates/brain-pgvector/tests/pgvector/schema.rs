@@ -1,0 +1,64 @@
+//! A schema of a test's own, dropped at its end however it ends.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use brain_core::Result;
+use brain_core::config::{Config, Environment, ResolvedParameters, Sources};
+use brain_pgvector::{DECLARATION, PgvectorBackend, Pool};
+use brain_testkit::services::Server;
+
+use crate::server::{pool, run};
+
+pub(crate) struct Schema {
+    pub(crate) name: String,
+    pub(crate) server: Server,
+    /// Leads to the server, and not into the schema.
+    pub(crate) pool: Pool,
+}
+
+impl Schema {
+    pub(crate) async fn new(server: Server) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{:x}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let pool = pool(&server);
+        pool.get().await.unwrap().batch(&format!("CREATE SCHEMA {name}")).await.unwrap();
+        Self { name, server, pool }
+    }
+
+    /// The connection string of the schema.
+    pub(crate) fn url(&self) -> String {
+        let tls = self.server.tls.as_ref().map(|tls| format!("&sslmode=verify-full&sslrootcert={}", tls.ca_file.display())).unwrap_or_default();
+        format!("{}?options=-csearch_path%3D{},public{tls}", self.server.url(), self.name)
+    }
+
+    /// The backend whose tables are made here.
+    pub(crate) fn backend(&self) -> PgvectorBackend {
+        PgvectorBackend::new(&self.parameters(&[]).unwrap())
+    }
+
+    pub(crate) fn parameters(&self, parameters: &[(&str, &str)]) -> Result<ResolvedParameters> {
+        let sources = Sources { file: None, home: Some("home".into()), environment: Environment::default() };
+        let mut all = vec![("connection_string".to_owned(), self.url())];
+        all.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Config::load(&sources, &[DECLARATION])?.parameters("pgvector", &all)
+    }
+
+    /// Runs statements in the schema.
+    pub(crate) async fn batch(&self, sql: &str) {
+        let session = self.pool.get().await.unwrap();
+        session.batch(&format!("SET search_path = {}, public; {sql}; RESET search_path", self.name)).await.unwrap();
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let (name, server) = (self.name.clone(), self.server.clone());
+        // The test's own runtime may be ending.
+        let dropped = std::thread::spawn(move || {
+            run(async { pool(&server).get().await.unwrap().batch(&format!("DROP SCHEMA {name} CASCADE")).await.unwrap() });
+        });
+        if dropped.join().is_err() && !std::thread::panicking() {
+            panic!("the schema {} was not dropped", self.name);
+        }
+    }
+}
