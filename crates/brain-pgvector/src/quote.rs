@@ -1,7 +1,5 @@
 //! The one place where names and texts become SQL.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "tables are named by it"))]
-
 use brain_core::{Error, Result};
 
 /// The longest name that PostgreSQL keeps, in bytes. It cuts longer ones without an error, so that two of them may collide.

@@ -113,21 +113,20 @@ impl Pool {
         })
     }
 
+    /// What TLS is made by: the files are read once.
+    fn connector(&self) -> Result<MakeRustlsConnect> {
+        if let Some(connector) = self.0.connector.get() {
+            return Ok(connector.clone());
+        }
+        let made = self.0.settings.tls.connector()?;
+        Ok(self.0.connector.get_or_init(|| made).clone())
+    }
+
     async fn connect(&self, install: bool) -> Result<Session> {
         let settings = &self.0.settings;
         let address = settings.address();
         let what = format!("connect to PostgreSQL at {address}");
-        let connector = match self.0.connector.get() {
-            Some(connector) => connector.clone(),
-            None => self
-                .0
-                .connector
-                .get_or_init({
-                    let made = settings.tls.connector()?;
-                    || made
-                })
-                .clone(),
-        };
+        let connector = self.connector()?;
         let making = async {
             let (client, connection) = settings.driver.connect(connector.clone()).await?;
             // The task ends with the connection; what ended it, the client's next call says.
@@ -138,7 +137,7 @@ impl Pool {
         };
         let hosts = settings.driver.get_hosts().len().max(settings.driver.get_hostaddrs().len()).max(1);
         let made: std::result::Result<(Client, Introduction, bool), tokio_postgres::Error> =
-            timeout(settings.connect_timeout * u32::try_from(hosts).unwrap_or(u32::MAX), making).await.map_err(|_| {
+            timeout(settings.connect_timeout.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX)), making).await.map_err(|_| {
                 Error::new(ErrorKind::Unavailable, format!("cannot {what}: the server did not answer in time"))
                     .with_hint("check that host and port of connection_string are PostgreSQL's, or raise connect_timeout in it")
                     .retryable()

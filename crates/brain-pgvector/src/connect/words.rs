@@ -25,12 +25,14 @@ impl<'a> Words<'a> {
     }
 
     fn of_url(url: &'a str) -> Result<Self, Refusal> {
-        // The user's part may hold a `?` that is not encoded: the driver reads to the first @ before it looks for one.
-        let authority = url.find('@').map_or(0, |at| at + 1);
-        if url[authority..].split('?').next().is_some_and(|place| place.contains('@')) {
-            return Err("it has more than one @: one that belongs to user or password is written %40");
+        let place = url.find("://").map_or(0, |colon| colon + 3);
+        // As libpq reads it: the user's part ends at an @ before the first slash, and may hold a `?`.
+        let slash = url[place..].find('/').map_or(url.len(), |at| place + at);
+        let host = url[place..slash].find('@').map_or(place, |at| place + at + 1);
+        if url[host..].split('?').next().is_some_and(|rest| rest.contains('@')) {
+            return Err("there is an @ where none can be: in user and password @ is written %40, and / is written %2F");
         }
-        let Some(question) = url[authority..].find('?').map(|at| authority + at) else {
+        let Some(question) = url[host..].find('?').map(|at| host + at) else {
             return Ok(Self { head: url, options: Vec::new() });
         };
         let options = url[question + 1..].split('&').filter(|pair| !pair.is_empty()).map(|pair| {
@@ -110,8 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn an_at_sign_may_stand_in_an_option() {
+        let mut words = Words::of("postgresql://h/db?user=u&password=p@ss").unwrap();
+        assert_eq!(words.to_text(), "postgresql://h/db?user=u&password=p%40ss");
+        assert_eq!((words.head, words.take("password").as_deref()), ("postgresql://h/db", Some("p@ss")));
+    }
+
+    #[test]
     fn what_is_neither_form_is_refused_without_a_word_of_it() {
-        for text in ["hunter2", "host=h password=hun ter2", "postgresql://u:hun@ter2@h/db", "postgresql://h/db?hunter2", "password='hunter2"] {
+        for text in [
+            "hunter2",
+            "host=h password=hun ter2",
+            "postgresql://u:hun@ter2@h/db",
+            "postgres://u:hun/ter2@h",
+            "postgresql://h/db?hunter2",
+            "password='hunter2",
+        ] {
             let refusal = Words::of(text).err().unwrap();
             assert!(!refusal.contains("hun") && !refusal.contains("ter2"), "{refusal}");
         }
