@@ -43,6 +43,7 @@ use self::description::Description;
 use self::instance::{INSTANCES, Instance};
 use self::provider::{Choice, Provider};
 use self::run::Run;
+pub(crate) use self::native::keep_cache;
 pub(crate) use self::testing::ForTests;
 use crate::workspace::Workspace;
 
