@@ -41,9 +41,9 @@ use self::arguments::Request;
 use self::daemon::Process;
 use self::description::Description;
 use self::instance::{INSTANCES, Instance};
+pub(crate) use self::native::keep_cache;
 use self::provider::{Choice, Provider};
 use self::run::Run;
-pub(crate) use self::native::keep_cache;
 pub(crate) use self::testing::ForTests;
 use crate::workspace::Workspace;
 
