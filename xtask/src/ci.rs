@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::readme;
 use crate::workspace::Workspace;
-use crate::{process, test};
+use crate::{process, services, test};
 
 /// Runs every step, even after one failed; the closing lines say which did, and sum up the tests.
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
@@ -84,6 +84,7 @@ fn readme_commands(workspace: &Workspace) -> Result<bool> {
         }
     }
     bash.env("HOME", home.path()).env("FIFTYONE_BRAIN_HOME", home.path().join("brain"));
+    services::keep_cache(&mut bash)?;
     bash.env("CARGO_INSTALL_ROOT", &installed).env("CARGO_TARGET_DIR", &workspace.target);
     bash.env("PATH", env::join_paths(path).context("PATH holds a folder that cannot be put there")?);
     Ok(process::status(&mut bash)?.success())

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -32,23 +33,27 @@ pub(super) fn check() -> Result<()> {
     program().map(drop)
 }
 
-/// Compose is a plugin of docker's, or a program beside it.
-fn program() -> Result<Vec<&'static str>> {
+/// Compose is a plugin of docker's, or a program beside it; asked for once, for the asking takes a second.
+fn program() -> Result<&'static [&'static str]> {
+    static PROGRAM: OnceLock<Option<&[&str]>> = OnceLock::new();
     let known: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
     let answers = |words: &&[&str]| process::stdout(Command::new(words[0]).args(&words[1..]).arg("version")).is_ok();
-    known.into_iter().find(answers).map(<[_]>::to_vec).context("docker has no compose; its plugin is a package of its own")
+    PROGRAM.get_or_init(|| known.into_iter().find(answers)).context("docker has no compose; its plugin is a package of its own")
 }
 
-/// Brings the servers up one after the other; their images are pulled where they are not there.
+/// Brings the servers up; their images are pulled where they are not there.
 pub(super) fn up(instances: &[&'static Instance], description: &Description) -> Result<Vec<(&'static Instance, Result<Server>)>> {
     let settings = prepare(&description.data)?;
-    let mut created = Vec::new();
-    for instance in instances {
-        let outcome = process::stdout(compose(description)?.args(["up", "--detach", "--no-deps", instance.name]));
-        created.push((*instance, outcome));
-    }
-    let servers = created.into_iter().map(|(instance, outcome)| (instance, outcome.and_then(|_| described(instance, &settings, description))));
-    Ok(servers.collect())
+    let create = |names: &mut dyn Iterator<Item = &str>| process::stdout(compose(description)?.args(["up", "--detach", "--no-deps"]).args(names));
+    // All at once is fast; where that fails, one by one says which it is, and the others come up.
+    let together = create(&mut instances.iter().map(|instance| instance.name)).is_ok();
+    let server = |instance: &'static Instance| {
+        if !together {
+            create(&mut std::iter::once(instance.name))?;
+        }
+        described(instance, &settings, description)
+    };
+    Ok(instances.iter().map(|instance| (*instance, server(instance))).collect())
 }
 
 pub(super) fn start(instance: &Instance, description: &Description) -> Result<()> {
@@ -123,7 +128,9 @@ fn described(instance: &Instance, settings: &str, description: &Description) -> 
 
 /// Waits until the image's own health check is content, and the server answers us.
 fn healthy(instance: &Instance, server: &Server, description: &Description) -> Result<()> {
-    let id = process::stdout(compose(description)?.args(["ps", "--quiet", instance.name]))?;
+    let labels = [format!("project={}", project(&description.data)), format!("service={}", instance.name)];
+    let filters = labels.iter().flat_map(|label| ["--filter".to_owned(), format!("label=com.docker.compose.{label}")]);
+    let id = process::stdout(Command::new("docker").args(["ps", "--all", "--quiet"]).args(filters))?;
     // A container without a health check has nothing to say but that it runs.
     let format = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}";
     let (mut state, mut answer) = (String::new(), Ok(()));

@@ -41,6 +41,7 @@ use self::arguments::Request;
 use self::daemon::Process;
 use self::description::Description;
 use self::instance::{INSTANCES, Instance};
+pub(crate) use self::native::keep_cache;
 use self::provider::{Choice, Provider};
 use self::run::Run;
 pub(crate) use self::testing::ForTests;

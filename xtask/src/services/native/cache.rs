@@ -15,13 +15,19 @@ use crate::services::instance::{DATABASE, SUPERUSER};
 use crate::services::secret;
 
 /// Another folder for the cache.
-pub(crate) const VARIABLE: &str = "BRAIN_SERVICES_CACHE";
+const VARIABLE: &str = "BRAIN_SERVICES_CACHE";
 
 /// Where root's servers keep it when root's home is closed to them, as it mostly is.
 const FOR_ROOT: &str = "/var/cache/brain-services";
 
 /// What is in the database from the start; the containers run the same.
 const CONTENTS: &str = include_str!("../../../../deploy/services/database.sql");
+
+/// Lets a command use this user's cache, though it is given another home.
+pub(crate) fn keep(command: &mut Command) -> Result<()> {
+    command.env(VARIABLE, folder(Account::for_servers()?)?);
+    Ok(())
+}
 
 /// The cache of this user.
 pub(crate) struct Cache {

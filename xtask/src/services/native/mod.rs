@@ -10,7 +10,7 @@
 //! | [`small_disk`] | a folder that a test can fill |
 
 mod account;
-pub(crate) mod cache;
+mod cache;
 mod fetch;
 mod pins;
 pub(crate) mod pooler;
@@ -30,6 +30,7 @@ use rustix::process::Signal;
 
 use self::account::Account;
 use self::cache::Cache;
+pub(crate) use self::cache::keep as keep_cache;
 use super::certificates::Certificates;
 use super::daemon::{self, Process};
 use super::description::{Description, Server};
