@@ -35,13 +35,23 @@ impl Session<'_> {
     }
 }
 
+/// Where there are servers, what was sent goes on while this thread works.
+#[cfg(feature = "pgvector")]
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+#[cfg(not(feature = "pgvector"))]
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().build()
+}
+
 /// Does what a command line asks.
 ///
 /// # Errors
 /// Whatever failed first; what was printed before it is printed.
 pub(crate) fn run(cli: &Cli) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
+    let runtime = runtime()
         .map_err(|source| Error::unexpected(format!("the runtime does not start: {source}")).with_source(source))?;
     let mut session = Session { global: &cli.global, output: Output::new(&cli.global) };
     let done = runtime.block_on(commands::run(&mut session, &cli.command));

@@ -415,6 +415,15 @@ pub trait SimilarityIndex: Send + Sync {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a direction the capabilities exclude; those of the storage.
     async fn nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse>;
 
+    /// The server's own plan for such a search; `None` where there is no server, or it has no plans.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    async fn explain(&self, request: NearestRequest<'_>) -> Result<Option<String>> {
+        let _ = request;
+        Ok(None)
+    }
+
     /// What the backend says of the index.
     ///
     /// # Errors

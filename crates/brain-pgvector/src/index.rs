@@ -198,6 +198,10 @@ impl SimilarityIndex for PgvectorIndex {
         self.find_nearest(request).await
     }
 
+    async fn explain(&self, request: NearestRequest<'_>) -> Result<Option<String>> {
+        self.explained(request).await.map(Some)
+    }
+
     async fn info(&self) -> Result<IndexInfo> {
         self.look_again().await?;
         let (items, table) = (self.count(Scope::All).await?, self.table());

@@ -15,10 +15,15 @@ pub(crate) struct Clause {
 }
 
 impl Clause {
+    /// All rows.
+    pub(crate) fn all() -> Self {
+        Self { sql: String::new(), ids: None }
+    }
+
     /// A scope, whose ids are the parameter of this number.
     pub(crate) fn of(scope: Scope<'_>, ranked: &Ranked, number: usize) -> Self {
         match scope {
-            Scope::All => Self { sql: String::new(), ids: None },
+            Scope::All => Self::all(),
             Scope::Items(set) => Self::by("id", set.as_slice(), number),
             Scope::Samples(set) => Self::by(ranked.sample, set.as_slice(), number),
         }
@@ -33,7 +38,7 @@ impl Clause {
             ids
         };
         match selector {
-            Selector::All => Self { sql: String::new(), ids: None },
+            Selector::All => Self::all(),
             Selector::Items(ids) => Self::by("id", &distinct(ids), number),
             Selector::Samples(ids) => Self::by(ranked.sample, &distinct(ids), number),
         }

@@ -144,13 +144,7 @@ impl PgvectorIndex {
         // Where the index holds less than the rows, all that it has in sight are compared in full.
         let statement =
             self.ranked.through(index, candidates.max(if index.method == Method::Hnsw && self.ranked.compares(index) { effort as usize } else { 0 }));
-        let effort = match index.method {
-            Method::Hnsw => ("hnsw.ef_search", effort.to_string()),
-            Method::Ivfflat => ("ivfflat.probes", effort.to_string()),
-        };
-        // The server would rather read a small table whole, and compile a plan whose cost it overrates.
-        let settings: [Setting; 3] = [effort, ("enable_seqscan", "off".to_owned()), ("jit", "off".to_owned())];
-        let rows = self.ask(&settings, &statement, query, None, true).await?;
+        let rows = self.ask(&settings(index, effort), &statement, query, None, true).await?;
         let mut hits = hits(&rows)?;
         hits.sort_by(|a, b| a.distance.total_cmp(&b.distance).then_with(|| a.item.id.cmp(&b.item.id)));
         Ok(hits)
@@ -165,13 +159,29 @@ impl PgvectorIndex {
         let clause = Clause::of(request.scope, &self.ranked, 2);
         let sql = self.ranked.every(&clause.sql, request.direction == Direction::Farthest, Some(request.k));
         let (sql, clause) = (&sql, &clause);
-        let settings = &[("jit", "off".to_owned())];
+        let settings = &every();
         let mut answers: Vec<BoxFuture<'_, Result<Vec<Hit>>>> = Vec::with_capacity(queries.len());
         for query in queries {
             answers.push(async move { hits(&self.ask(settings, sql, query, clause.ids.as_ref(), clause.is_lasting()).await?) }.boxed());
         }
         let hits: Vec<Vec<Hit>> = stream::iter(answers).buffered(AT_ONCE).try_collect().await?;
         Ok(NearestResponse { hits, exact: true, declined, remark: Some("the server compared every row in scope".to_owned()) })
+    }
+
+    /// The server's plan for the first query of a request.
+    pub(crate) async fn explained(&self, request: NearestRequest<'_>) -> Result<String> {
+        let table = self.table();
+        let query = &request.queries[..self.spec.dimension.min(request.queries.len())];
+        let (settings, sql, clause) = match self.way(&table.index_for(self.spec.metric, self.spec.dimension), &request).await? {
+            Way::Index { index, candidates, effort } => (settings(index, effort), self.ranked.through(index, candidates), Clause::all()),
+            Way::Every(_) => {
+                let clause = Clause::of(request.scope, &self.ranked, 2);
+                (every(), self.ranked.every(&clause.sql, request.direction == Direction::Farthest, Some(request.k)), clause)
+            }
+        };
+        let rows = self.ask(&settings, &format!("EXPLAIN {sql}"), query, clause.ids.as_ref(), false).await?;
+        let lines: Vec<String> = rows.iter().map(|row| without_values(row.get(0))).collect();
+        Ok(lines.join("\n"))
     }
 
     async fn compared_here(&self, queries: &[&[f32]], request: NearestRequest<'_>, why: &str) -> Result<NearestResponse> {
@@ -203,6 +213,34 @@ enum Effort {
     None(String),
 }
 
+/// What a search through an index runs under. The server would rather read a small table whole, and compile a plan whose cost it overrates.
+fn settings(index: &VectorIndex, effort: u32) -> Vec<Setting> {
+    let effort = match index.method {
+        Method::Hnsw => ("hnsw.ef_search", effort.to_string()),
+        Method::Ivfflat => ("ivfflat.probes", effort.to_string()),
+    };
+    vec![effort, ("enable_seqscan", "off".to_owned()), ("jit", "off".to_owned())]
+}
+
+/// What a search that compares every row runs under.
+fn every() -> Vec<Setting> {
+    vec![("jit", "off".to_owned())]
+}
+
+/// A line of a plan with its values, thousands of numbers or ids, left out.
+fn without_values(line: &str) -> String {
+    let mut parts = line.split('\'');
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for (number, part) in parts.enumerate() {
+        match number % 2 {
+            0 if part.len() > 40 => short.push_str("'…'"),
+            0 => short.push_str(&format!("'{part}'")),
+            _ => short.push_str(part),
+        }
+    }
+    short
+}
+
 /// Rows of id, sample and distance; those without a distance, which no metric ranks, are left out.
 fn hits(rows: &[Row]) -> Result<Vec<Hit>> {
     let mut hits = Vec::with_capacity(rows.len());
@@ -212,4 +250,15 @@ fn hits(rows: &[Row]) -> Result<Vec<Hit>> {
         hits.push(Hit { item, distance: distance + 0.0 });
     }
     Ok(hits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_shown_without_its_vectors() {
+        let line = format!("Order By: (v <=> '[{}]'::vector) and id = 'a'", "1,".repeat(100));
+        assert_eq!(without_values(&line), "Order By: (v <=> '…'::vector) and id = 'a'");
+    }
 }

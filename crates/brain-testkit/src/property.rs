@@ -115,6 +115,7 @@ async fn ask(backend: &dyn SimilarityBackend, case: &Case) {
         scope,
         by_sample: case.by_sample,
         precision: case.precision,
+        explain: false,
     };
     if case.metric == Metric::Cosine && case.aggregation == Aggregation::Mean && mean_is_zero(&request.queries) {
         return;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use brain_core::config::{BackendDeclaration, Config};
+use brain_core::config::{BackendDeclaration, Config, ResolvedParameters};
 use brain_core::{Result, SimilarityBackend};
 use brain_store::Database;
 
@@ -19,6 +19,8 @@ pub fn declared() -> Vec<BackendDeclaration> {
     vec![
         #[cfg(feature = "local")]
         brain_local::DECLARATION,
+        #[cfg(feature = "pgvector")]
+        brain_pgvector::DECLARATION,
     ]
 }
 
@@ -26,16 +28,20 @@ pub fn declared() -> Vec<BackendDeclaration> {
 pub(crate) fn built_in(config: &Config, database: &Database) -> Result<Backends> {
     let mut by_name: BTreeMap<&'static str, Arc<dyn SimilarityBackend>> = BTreeMap::new();
     for &name in config.exposed() {
-        by_name.insert(name, make(name, database)?);
+        by_name.insert(name, make(name, &config.parameters(name, &[])?, database)?);
     }
     Ok(Backends { by_name })
 }
 
-#[cfg_attr(not(feature = "local"), expect(unused_variables, reason = "only the embedded index keeps its manifest in the home's database"))]
-fn make(name: &str, database: &Database) -> Result<Arc<dyn SimilarityBackend>> {
+/// A backend with parameters of its own, for one call: where they say which server it is.
+pub(crate) fn make(name: &str, parameters: &ResolvedParameters, database: &Database) -> Result<Arc<dyn SimilarityBackend>> {
+    // Which of them is used depends on what is built in.
+    let _ = (parameters, database);
     match name {
         #[cfg(feature = "local")]
         "local" => Ok(Arc::new(brain_local::LocalBackend::new(database.clone())?)),
+        #[cfg(feature = "pgvector")]
+        "pgvector" => Ok(Arc::new(brain_pgvector::PgvectorBackend::new(parameters))),
         other => Err(brain_core::Error::unexpected(format!("the backend {other} is declared but not registered"))),
     }
 }

@@ -1,6 +1,6 @@
 //! The similarity runs that come along with a FiftyOne export.
 
-use brain_core::{ErrorKind, Result, RunRecord, RunState};
+use brain_core::{ErrorKind, Result, RunRecord, RunState, SimilarityBackend};
 use brain_dataset::formats::ExportedRun;
 use serde::Serialize;
 
@@ -45,7 +45,8 @@ impl Brain {
             let mut attached = false;
             if record.run_type == SIMILARITY {
                 record.config.insert("attached".to_owned(), true.into());
-                match self.attach_to(&mut record).await {
+                let attaching = async { self.attach_to(&*self.backends().get(&record.method.clone())?, &mut record).await };
+                match attaching.await {
                     Ok(()) => attached = true,
                     Err(error) => record.error = Some(format!("not attached yet: {error}")),
                 }
@@ -57,10 +58,10 @@ impl Brain {
     }
 
     /// Reads what is really there into the record of an attached run.
-    pub(crate) async fn attach_to(&self, record: &mut RunRecord) -> Result<()> {
+    pub(crate) async fn attach_to(&self, backend: &dyn SimilarityBackend, record: &mut RunRecord) -> Result<()> {
         let mut config = SimilarityConfig::read(record)?;
         let existing = config.existing(None, Some(config.metric));
-        let index = self.backends().get(&record.method)?.attach(&existing).await.map_err(|error| match error.kind() {
+        let index = backend.attach(&existing).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => error.with_hint("the export names an index that is not there: was its server emptied, or is this another one?"),
             _ => error,
         })?;

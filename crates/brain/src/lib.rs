@@ -69,6 +69,6 @@ pub use backends::{Backends, declared};
 pub use compute::{ComputePlan, ComputeSimilarity, Computed, Embeddings, Failure, ids_of_file};
 pub use exchange::{ExportedDataset, ImportedDataset};
 pub use imported::ImportedRun;
-pub use session::{Brain, WithIndex};
+pub use session::{Attached, Brain, WithIndex};
 pub use similarity::{Items, Similarity};
 pub use sort::{SortBySimilarity, Sorted, SortedRow};

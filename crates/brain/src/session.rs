@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brain_core::config::{Config, Sources};
-use brain_core::{Error, NoProgress, Progress, Result, RunFilter, RunRecord, RunStore};
+use brain_core::{Error, ErrorKind, NoProgress, Progress, Result, RunFilter, RunRecord, RunStore, SimilarityBackend};
 use brain_dataset::Datasets;
 use brain_runs::SqliteRuns;
 use brain_store::Database;
@@ -21,6 +21,7 @@ pub struct Brain {
 
 struct Shared {
     config: Config,
+    database: Database,
     datasets: Datasets,
     runs: Arc<dyn RunStore>,
     backends: Backends,
@@ -53,7 +54,7 @@ impl Brain {
         let datasets = Datasets::open(&database)?;
         let runs = Arc::new(SqliteRuns::new(database.clone())?);
         let backends = backends::built_in(&config, &database)?;
-        Ok(Self { shared: Arc::new(Shared { config, datasets, runs, backends, progress }) })
+        Ok(Self { shared: Arc::new(Shared { config, database, datasets, runs, backends, progress }) })
     }
 
     /// The configuration in force.
@@ -69,6 +70,18 @@ impl Brain {
     /// The backends that are built in and exposed.
     pub fn backends(&self) -> &Backends {
         &self.shared.backends
+    }
+
+    /// The backend of an exposed name as these parameters, over the configured ones, have it: its server may be another.
+    ///
+    /// # Errors
+    /// As [`Backends::get`]; [`Config`](brain_core::ErrorKind::Config) for a parameter that the backend has not.
+    pub(crate) fn backend(&self, name: &str, parameters: &[(String, String)]) -> Result<Arc<dyn SimilarityBackend>> {
+        let configured = self.backends().get(name)?;
+        if parameters.is_empty() || !configured.capabilities().server {
+            return Ok(configured);
+        }
+        backends::make(name, &self.config().parameters(name, parameters)?, &self.shared.database)
     }
 
     /// Where long work tells how far it is.
@@ -90,7 +103,15 @@ impl Brain {
     /// # Errors
     /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset or run, or when the index is gone.
     pub async fn load_brain_results(&self, dataset: &str, brain_key: &str) -> Result<Similarity> {
-        Similarity::load(self.clone(), self.get_brain_info(dataset, brain_key).await?).await
+        self.load_brain_results_with(dataset, brain_key, &[]).await
+    }
+
+    /// As [`load_brain_results`](Self::load_brain_results), with parameters over the configured ones: credentials, which no record holds.
+    ///
+    /// # Errors
+    /// As there; [`Config`](brain_core::ErrorKind::Config) for a parameter that the backend has not.
+    pub async fn load_brain_results_with(&self, dataset: &str, brain_key: &str, parameters: &[(String, String)]) -> Result<Similarity> {
+        Similarity::load(self.clone(), self.get_brain_info(dataset, brain_key).await?, parameters).await
     }
 
     /// Adds items to the index of a run: the builder of the work.
@@ -145,14 +166,14 @@ impl Brain {
         self.runs().rename(dataset, brain_key, new_key).await
     }
 
-    /// Deletes the record of a run, and with [`WithIndex::Drop`] its index too, first.
+    /// Deletes the record of a run, and with [`WithIndex::Drop`] its index too, first; an index that was attached to stays.
     ///
     /// # Errors
     /// [`NotFound`](brain_core::ErrorKind::NotFound); those of the backend when the index is dropped, and then the record stays.
     pub async fn delete_brain_run(&self, dataset: &str, brain_key: &str, index: WithIndex) -> Result<RunRecord> {
         let record = self.get_brain_info(dataset, brain_key).await?;
         if index == WithIndex::Drop {
-            crate::similarity::drop_index(self, &record).await?;
+            crate::similarity::drop_own_index(self, &record).await?;
         }
         self.runs().delete(dataset, brain_key).await?;
         Ok(record)
@@ -161,9 +182,18 @@ impl Brain {
     /// Drops the index of a run with all its vectors, also one that no longer opens. The record stays; whether there was an index.
     ///
     /// # Errors
-    /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset or run; those of the backend.
-    pub async fn cleanup_index(&self, dataset: &str, brain_key: &str) -> Result<bool> {
-        crate::similarity::drop_index(self, &self.get_brain_info(dataset, brain_key).await?).await
+    /// [`NotFound`](brain_core::ErrorKind::NotFound) for an unknown dataset or run; [`Conflict`](brain_core::ErrorKind::Conflict) for an index that was
+    /// attached to, unless [`Attached::Drop`] says so; those of the backend.
+    pub async fn cleanup_index(&self, dataset: &str, brain_key: &str, attached: Attached) -> Result<bool> {
+        let record = self.get_brain_info(dataset, brain_key).await?;
+        if attached == Attached::Keep && crate::record::SimilarityConfig::read(&record)?.attached {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("the run {brain_key:?} was attached to its index, which somebody else made"),
+            )
+            .with_hint("say --attached to drop it with all its vectors all the same"));
+        }
+        crate::similarity::drop_index(self, &record).await
     }
 
     /// Deletes a dataset with its runs' records. Its indexes stay, orphaned, unless they are dropped too: the records say which they are.
@@ -174,7 +204,7 @@ impl Brain {
         let records = self.list_brain_runs(dataset, &RunFilter::default()).await?;
         if indexes == WithIndex::Drop {
             for record in &records {
-                crate::similarity::drop_index(self, record).await?;
+                crate::similarity::drop_own_index(self, record).await?;
             }
         }
         self.datasets().delete(dataset)?;
@@ -189,6 +219,16 @@ impl std::fmt::Debug for Brain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Brain").field("config", &self.shared.config).finish_non_exhaustive()
     }
+}
+
+/// What becomes of an index that somebody else made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attached {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is dropped like one of our own.
+    Drop,
 }
 
 /// What becomes of the index when its run's record is deleted.

@@ -38,14 +38,14 @@ pub enum Items {
 }
 
 impl Similarity {
-    pub(crate) async fn load(brain: Brain, mut record: RunRecord) -> Result<Self> {
+    pub(crate) async fn load(brain: Brain, mut record: RunRecord, parameters: &[(String, String)]) -> Result<Self> {
         if record.run_type != SIMILARITY {
             return Err(Error::unsupported(format!("run {:?} is of type {:?}, not {SIMILARITY}", record.key, record.run_type)));
         }
-        let backend = brain.backends().get(&record.method)?;
+        let backend = brain.backend(&record.method, parameters)?;
         let mut config = SimilarityConfig::read(&record)?;
         if config.attached && config.dimension.is_none() {
-            brain.attach_to(&mut record).await?;
+            brain.attach_to(&*backend, &mut record).await?;
             brain.runs().update(&record).await?;
             config = SimilarityConfig::read(&record)?;
         }
@@ -213,7 +213,7 @@ impl Similarity {
         })
     }
 
-    /// Drops the index with all its vectors. The run's record stays; whether there was an index.
+    /// Drops the index with all its vectors, also one that was attached to. The run's record stays; whether there was an index.
     ///
     /// # Errors
     /// Those of the backend.
@@ -249,6 +249,11 @@ fn gone(error: Error, record: &RunRecord) -> Error {
     Error::not_found(format!("the index of run {key:?} of dataset {dataset:?} is gone: {error}"))
         .with_hint(format!("make it again: brain compute-similarity {dataset} --brain-key {key} --resume"))
         .with_source(error)
+}
+
+/// Drops the index that a run made; whether there was one.
+pub(crate) async fn drop_own_index(brain: &Brain, record: &RunRecord) -> Result<bool> {
+    if SimilarityConfig::read(record)?.attached { Ok(false) } else { drop_index(brain, record).await }
 }
 
 /// Drops the index of a run; whether there was one.

@@ -22,6 +22,7 @@ pub struct SortBySimilarity<'a> {
     view: Option<View>,
     dist_field: Option<String>,
     precision: Precision,
+    explain: bool,
 }
 
 /// Rows nearest first, and how they were found.
@@ -61,6 +62,7 @@ impl<'a> SortBySimilarity<'a> {
             view: None,
             dist_field: None,
             precision: Precision::Approximate,
+            explain: false,
         }
     }
 
@@ -106,6 +108,13 @@ impl<'a> SortBySimilarity<'a> {
         self
     }
 
+    /// Has the report hold the server's own plan, where the backend has a server.
+    #[must_use]
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.explain = explain;
+        self
+    }
+
     /// Answers.
     ///
     /// # Errors
@@ -135,6 +144,7 @@ impl<'a> SortBySimilarity<'a> {
             scope: within.as_ref().map_or(Scope::All, |within| within.scope()),
             by_sample,
             precision: self.precision,
+            explain: self.explain,
         };
         let Answer { results, mut report } = search(index, &request).await?;
         if let Some(field) = &self.dist_field {

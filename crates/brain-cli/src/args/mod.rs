@@ -19,7 +19,7 @@ pub(crate) use compute::ComputeArgs;
 pub(crate) use dataset::{DatasetCommand, DeleteArgs, ExportArgs, ImportArgs, SamplesArgs};
 pub(crate) use embeddings::{AddArgs, GetArgs, RemoveArgs};
 pub(crate) use global::Global;
-pub(crate) use index::IndexCommand;
+pub(crate) use index::{CleanupArgs, IndexCommand};
 pub(crate) use runs::{RunsCommand, RunsListArgs};
 pub(crate) use similar::{DuplicatesArgs, FoundArgs, UniqueArgs};
 pub(crate) use sort::{Asked, SortArgs};

@@ -1,10 +1,10 @@
 //! `brain index`: what the backend says of an index, and its end.
 
-use brain::Similarity;
+use brain::{Attached, Similarity};
 use brain::core::View;
 use serde_json::{Value, json};
 
-use crate::args::{IndexCommand, RunArgs};
+use crate::args::{CleanupArgs, IndexCommand, RunArgs};
 use crate::failure::Result;
 use crate::session::Session;
 use crate::table::Table;
@@ -54,8 +54,9 @@ async fn info(session: &mut Session<'_>, args: &RunArgs) -> Result<()> {
     Ok(output.table(&table)?)
 }
 
-async fn cleanup(session: &mut Session<'_>, args: &RunArgs) -> Result<()> {
-    let dropped = session.brain()?.cleanup_index(&args.name, &args.brain_key).await?;
+async fn cleanup(session: &mut Session<'_>, CleanupArgs { run: args, attached }: &CleanupArgs) -> Result<()> {
+    let attached = if *attached { Attached::Drop } else { Attached::Keep };
+    let dropped = session.brain()?.cleanup_index(&args.name, &args.brain_key, attached).await?;
     let output = &mut session.output;
     if output.is_json() {
         return Ok(output.document(&json!({ "dataset": args.name, "brain_key": args.brain_key, "dropped": dropped }))?);

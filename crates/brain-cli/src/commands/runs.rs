@@ -86,6 +86,10 @@ async fn delete(session: &mut Session<'_>, name: &str, key: &str, with_index: bo
     if session.output.is_json() {
         return Ok(session.output.document(&json!({ "deleted": record, "index_dropped": with_index }))?);
     }
+    if with_index && record.config.get("attached").is_some_and(|attached| attached == true) {
+        session.output.line(format_args!("the record of run {key} of {name} is deleted"))?;
+        return Ok(session.output.hint(format_args!("its index, {}, was made by somebody else and is left as it is", index_of(&record)))?);
+    }
     if with_index {
         return Ok(session.output.line(format_args!("run {key} of {name} and its index are deleted"))?);
     }

@@ -42,6 +42,8 @@ pub struct SearchRequest<'a> {
     pub by_sample: bool,
     /// [`Precision::Approximate`] leaves it to the index whether to answer approximately; [`Precision::Exact`] forbids it.
     pub precision: Precision,
+    /// Whether the report shall hold the server's own plan.
+    pub explain: bool,
 }
 
 impl<'a> SearchRequest<'a> {
@@ -55,6 +57,7 @@ impl<'a> SearchRequest<'a> {
             scope: Scope::All,
             by_sample: false,
             precision: Precision::Approximate,
+            explain: false,
         }
     }
 
@@ -234,6 +237,11 @@ impl Search<'_> {
         let queries: Vec<f32> = self.queries.iter().flatten().map(|x| x * sign).collect();
         let request = NearestRequest { queries: &queries, k, scope: self.request.scope, direction, precision };
         let mut response = self.index.nearest(request).await?;
+        if self.request.explain
+            && let Some(plan) = self.index.explain(request).await?
+        {
+            response.remark = Some(response.remark.map_or_else(|| plan.clone(), |remark| format!("{remark}\n{plan}")));
+        }
         if response.hits.len() != self.queries.len() {
             return Err(Error::unexpected(format!(
                 "the index {} answered {} of {} queries",

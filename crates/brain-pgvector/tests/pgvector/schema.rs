@@ -57,8 +57,7 @@ impl Drop for Schema {
         let dropped = std::thread::spawn(move || {
             run(async { pool(&server).get().await.unwrap().batch(&format!("DROP SCHEMA {name} CASCADE")).await.unwrap() });
         });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the schema {} was not dropped", self.name);
-        }
+        let dropped = dropped.join().is_ok();
+        assert!(dropped || std::thread::panicking(), "the schema {} was not dropped", self.name);
     }
 }

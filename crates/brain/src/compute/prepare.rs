@@ -64,7 +64,7 @@ impl ComputeSimilarity {
             Some(asked) => config.backend_name(asked, "asked for")?,
             None => config.default_backend(),
         };
-        let backend = self.brain.backends().get(name)?;
+        let backend = self.brain.backend(name, &self.parameters)?;
         let parameters = config.parameters(name, &self.parameters)?;
         let metric = parameters.text("metric").unwrap_or_default().parse::<Metric>().unwrap_or_default();
         let mut similarity = SimilarityConfig {
@@ -101,7 +101,7 @@ impl ComputeSimilarity {
         if similarity.attached {
             return Err(Error::invalid(format!("run {:?} is attached to an index that was made elsewhere: there is nothing to resume", record.key)));
         }
-        let backend = self.brain.backends().get(&record.method)?;
+        let backend = self.brain.backend(&record.method, &self.parameters)?;
         let embeddings = match &self.embeddings {
             Some(given) => given.clone(),
             None => recorded(&similarity, &record)?,

@@ -52,7 +52,7 @@ fn in_words(name: &Value) -> String {
 }
 
 async fn search(similarity: &Similarity, args: &SortArgs, query: Query, view: Option<View>) -> Result<Sorted> {
-    let mut sort = similarity.sort_by_similarity(query).k(args.k).reverse(args.reverse).aggregation(args.aggregation);
+    let mut sort = similarity.sort_by_similarity(query).k(args.k).reverse(args.reverse).aggregation(args.aggregation).explain(args.explain);
     if let Some(view) = view {
         sort = sort.within(view);
     }
