@@ -47,9 +47,10 @@ The developer's one door.
 Usage: cargo xtask <command>
 
   tidy [--bless]    check the house rules; --bless rewrites the README's help section (as does --fix)
-  test [ARGS…]      tidy, then `cargo test --workspace ARGS…` (with -p CRATE: that crate's tests only)
-  services up [NAME…] [--provider auto|docker|native|external] | down | status | env | start|stop|restart NAME
-                    the real servers that tests talk to
+  test [ARGS…]      tidy, then `cargo test --workspace ARGS…` against real servers (with -p CRATE: that crate's tests only)
+  services up [NAME…] [--provider auto|docker|native|external]
+  services down|status|env, services start|stop|restart NAME
+                    the real servers that tests talk to: PostgreSQL with pgvector, Redis Stack
   bench [ARGS…]     the benchmarks in the release profile, for example: cargo xtask bench local
   fuzz TARGET [--seconds N]
                     a fuzz target of tests/fuzz for a minute, or N seconds

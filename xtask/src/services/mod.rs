@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`instance`] | which servers there are, and what each is for |
 //! | [`arguments`] | what may be asked on the command line |
-//! | [`run`] | where a run keeps its things |
+//! | [`mod@run`] | where a run keeps its things |
 //! | [`description`] | what a run says of itself |
 //! | [`native`], [`docker`], [`external`] | the providers: programs of this machine, containers, servers of somebody else |
 //! | [`ready`], [`daemon`], [`port`] | whether a server answers; processes that outlive us; ports that stay free |
@@ -135,6 +135,10 @@ fn up(run: &Run, root: &Path, asked: &[&'static Instance], choice: Option<Choice
         }
     }
     description.save(&run.file())?;
+    if asked == 0 {
+        println!("services: all answer already");
+        return Ok(true);
+    }
     println!("services: {} of {asked} brought up in {:.1} s ({})", asked - failed, began.elapsed().as_secs_f64(), description.provider);
     Ok(failed == 0)
 }
