@@ -3,18 +3,23 @@
 //! | what | measured | floor |
 //! |---|---|---|
 //! | `local` | queries, views, adding, opening; `--duplicates yes` and `--peers PYTHON` add to it | a parallel read of the same bytes; a matrix product; a plain write and sync |
+//! | `pgvector` | building, queries, views, adding, fetching, many at once, memory | the same done by plain SQL and COPY; pgbench |
 //! | `dataset` | import of JSON Lines, resolving views, memory | reading the same lines |
 //! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
 //! | `cli` | how soon the program answers | starting a program that does nothing |
+//!
+//! `--json yes` ends with the figures as one JSON document.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod cli;
+mod data;
 mod dataset;
 mod embed;
 mod local;
 mod measure;
+mod pgvector;
 
 use std::collections::BTreeMap;
 
@@ -43,12 +48,16 @@ fn main() {
     let flags = Flags(flags);
     match what.as_str() {
         "local" => local::run(&flags),
+        "pgvector" => pgvector::run(&flags),
         "dataset" => dataset::run(&flags),
         "embed" => embed::run(&flags),
         "cli" => cli::run(&flags),
         other => {
-            println!("there is no benchmark {other:?}: choose local, dataset, embed or cli");
+            println!("there is no benchmark {other:?}: choose local, pgvector, dataset, embed or cli");
             std::process::exit(2);
         }
+    }
+    if flags.text("json").is_some() {
+        println!("{}", serde_json::Value::Array(measure::figures()));
     }
 }

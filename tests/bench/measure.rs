@@ -1,6 +1,17 @@
 //! Medians, memory, and lines of a table.
 
+use std::sync::Mutex;
 use std::time::Instant;
+
+use serde_json::{Value, json};
+
+/// What was printed, for programs.
+static FIGURES: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+/// The figures so far, and their floors.
+pub(crate) fn figures() -> Vec<Value> {
+    std::mem::take(&mut FIGURES.lock().unwrap())
+}
 
 /// Runs `body` once to warm up and then `times` times; the median in milliseconds.
 pub(crate) fn median_ms<T>(times: usize, mut body: impl FnMut() -> T) -> f64 {
@@ -25,11 +36,13 @@ pub(crate) fn once_ms<T>(body: impl FnOnce() -> T) -> (f64, T) {
 
 /// Prints a figure beside its floor.
 pub(crate) fn against(what: &str, ms: f64, floor: &str, floor_ms: f64) {
+    FIGURES.lock().unwrap().push(json!({ "what": what.trim(), "ms": ms, "floor": floor, "floor_ms": floor_ms, "ratio": ms / floor_ms }));
     println!("{what:<44} {ms:>10.2} ms   {:>6.2}x   {floor} {floor_ms:.2} ms", ms / floor_ms);
 }
 
 /// Prints a figure alone.
 pub(crate) fn alone(what: &str, value: f64, unit: &str) {
+    FIGURES.lock().unwrap().push(json!({ "what": what.trim(), "value": value, "unit": unit }));
     println!("{what:<44} {value:>10.2} {unit}");
 }
 

@@ -51,8 +51,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// # Errors
 /// Whatever failed first; what was printed before it is printed.
 pub(crate) fn run(cli: &Cli) -> Result<()> {
-    let runtime = runtime()
-        .map_err(|source| Error::unexpected(format!("the runtime does not start: {source}")).with_source(source))?;
+    let runtime = runtime().map_err(|source| Error::unexpected(format!("the runtime does not start: {source}")).with_source(source))?;
     let mut session = Session { global: &cli.global, output: Output::new(&cli.global) };
     let done = runtime.block_on(commands::run(&mut session, &cli.command));
     let flushed = session.output.flush();

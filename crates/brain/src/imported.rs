@@ -1,6 +1,6 @@
 //! The similarity runs that come along with a FiftyOne export.
 
-use brain_core::{ErrorKind, Result, RunRecord, RunState, SimilarityBackend};
+use brain_core::{ErrorKind, Result, RunRecord, RunState, Scope, SimilarityBackend};
 use brain_dataset::formats::ExportedRun;
 use serde::Serialize;
 
@@ -68,6 +68,7 @@ impl Brain {
         config.dimension = Some(index.spec().dimension);
         config.metric = index.spec().metric;
         record.config.extend(config.to_map());
+        record.counts.insert("indexed".to_owned(), index.count(Scope::All).await?);
         record.error = None;
         Ok(())
     }

@@ -187,11 +187,8 @@ impl Brain {
     pub async fn cleanup_index(&self, dataset: &str, brain_key: &str, attached: Attached) -> Result<bool> {
         let record = self.get_brain_info(dataset, brain_key).await?;
         if attached == Attached::Keep && crate::record::SimilarityConfig::read(&record)?.attached {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("the run {brain_key:?} was attached to its index, which somebody else made"),
-            )
-            .with_hint("say --attached to drop it with all its vectors all the same"));
+            return Err(Error::new(ErrorKind::Conflict, format!("the run {brain_key:?} was attached to its index, which somebody else made"))
+                .with_hint("say --attached to drop it with all its vectors all the same"));
         }
         crate::similarity::drop_index(self, &record).await
     }

@@ -5,7 +5,7 @@ use brain::core::Scope;
 use brain::core::similar::SelfJoin;
 use futures::executor::block_on;
 
-use super::{Bench, data};
+use super::{Bench, floors};
 use crate::measure::{against, once_ms};
 
 /// How many rows are multiplied with all rows before them at once.
@@ -20,7 +20,7 @@ impl Bench<'_> {
             for start in (0..rows).step_by(BLOCK) {
                 let end = (start + BLOCK).min(rows);
                 let block = &self.data.vectors[start * dimension..end * dimension];
-                data::products(&self.data.vectors[..end * dimension], block, dimension, &mut out[..end * (end - start)]);
+                floors::products(&self.data.vectors[..end * dimension], block, dimension, &mut out[..end * (end - start)]);
             }
         });
         drop(out);

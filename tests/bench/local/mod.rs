@@ -1,25 +1,25 @@
 //! The embedded index against the bytes it has to read, and beside the libraries that Python users know.
 
-mod data;
 mod duplicates;
+mod floors;
 mod peers;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use brain::core::{
-    Direction, IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NearestRequest, NearestResponse, OnConflict, Precision, Scope, SimilarityBackend,
-    SimilarityIndex, VectorBatch,
+    Direction, IndexSpec, ItemId, ItemKind, ItemSet, Metric, NearestRequest, NearestResponse, OnConflict, Precision, Scope, SimilarityBackend,
+    SimilarityIndex,
 };
 use brain::local::{LocalIndex, Way};
 use futures::executor::block_on;
 use futures::stream::{self, StreamExt as _};
 
 use crate::Flags;
+use crate::data::Data;
 use crate::measure::{against, alone, median_ms, once_ms, peak_mb, reset_peak, resident_mb};
-use data::{Data, Files};
+use floors::Files;
 
-const BATCH: usize = 1000;
 const K: usize = 10;
 /// Queries whose answers are compared, for recall.
 const ASKED: usize = 50;
@@ -37,7 +37,7 @@ pub(crate) fn run(flags: &Flags) {
     let brain = brain::Brain::with(&sources, Arc::new(brain::core::NoProgress)).unwrap();
     let backend = brain.backends().get("local").unwrap();
     let data = Data::new(rows, dimension, clustered);
-    let ids: Vec<ItemId> = (0..rows).map(|row| ItemId::from_text(&format!("{row:024x}"))).collect();
+    let ids = data.ids();
 
     let single = fill(&*backend, "f32", &data, &ids, home.path());
     let times = if rows > 200_000 { 7 } else { 21 };
@@ -49,7 +49,7 @@ pub(crate) fn run(flags: &Flags) {
         single.duplicates();
     }
     let half = make(&*backend, "f16", &data);
-    block_on(half.add(batches(&data, &ids), OnConflict::Error)).unwrap();
+    block_on(half.add(data.batches(&ids), OnConflict::Error)).unwrap();
     Bench { index: local(&*half), ..single }.half();
     if let Some(python) = flags.text("peers") {
         peers::compare(python, &single, home.path());
@@ -59,11 +59,11 @@ pub(crate) fn run(flags: &Flags) {
 /// Makes an index and fills it, against a plain write of the same vectors.
 fn fill(backend: &dyn SimilarityBackend, vector_type: &str, data: &Data, ids: &[ItemId], folder: &Path) -> Box<dyn SimilarityIndex> {
     let floor_file = folder.join("floor");
-    let write = (0..3).map(|_| once_ms(|| data::write_and_sync(&floor_file, data)).0).fold(f64::MAX, f64::min);
+    let write = (0..3).map(|_| once_ms(|| floors::write_and_sync(&floor_file, data)).0).fold(f64::MAX, f64::min);
     std::fs::remove_file(&floor_file).unwrap();
     let index = make(backend, vector_type, data);
     // As the floor does, from memory that is filled already.
-    let batches = stream::iter(block_on(batches(data, ids).collect::<Vec<_>>())).boxed();
+    let batches = stream::iter(block_on(data.batches(ids).collect::<Vec<_>>())).boxed();
     let before = resident_mb();
     reset_peak();
     let (add, report) = once_ms(|| block_on(index.add(batches, OnConflict::Overwrite)).unwrap());
@@ -80,15 +80,6 @@ fn make(backend: &dyn SimilarityBackend, vector_type: &str, data: &Data) -> Box<
     let spec =
         IndexSpec { name: format!("bench-{vector_type}"), dimension: data.dimension, metric: Metric::Cosine, items: ItemKind::Samples, parameters };
     block_on(backend.create(&spec)).unwrap()
-}
-
-fn batches<'a>(data: &'a Data, ids: &'a [ItemId]) -> stream::BoxStream<'a, brain::core::Result<VectorBatch>> {
-    let batch = |from: usize| {
-        let to = (from + BATCH).min(data.rows());
-        let items = ids[from..to].iter().cloned().map(Item::sample).collect();
-        VectorBatch::new(items, data.dimension, data.vectors[from * data.dimension..to * data.dimension].to_vec())
-    };
-    stream::iter((0..data.rows()).step_by(BATCH)).map(batch).boxed()
 }
 
 fn local(index: &dyn SimilarityIndex) -> &LocalIndex {
@@ -162,7 +153,7 @@ impl Bench<'_> {
         let queries = &self.data.vectors[..200.min(self.data.rows()) * self.data.dimension];
         let times = self.times.min(5);
         let mut out = vec![0.0; self.data.rows() * 200];
-        let floor = median_ms(times, || data::products(&self.data.vectors, queries, self.data.dimension, &mut out));
+        let floor = median_ms(times, || floors::products(&self.data.vectors, queries, self.data.dimension, &mut out));
         drop(out);
         against("200 queries at once", median_ms(times, || self.ask(queries, Scope::All)), "the bare matrix product", floor);
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use brain::core::Scope;
 use serde_json::Value;
 
-use super::{ASKED, Bench, data};
+use super::{ASKED, Bench, floors};
 use crate::measure::median_ms;
 
 const SCRIPT: &str = include_str!("peers.py");
@@ -14,7 +14,7 @@ const SCRIPT: &str = include_str!("peers.py");
 /// Prints a table: exact search of one query and of 200 at once. `python` needs numpy, and is asked for usearch, faiss and scikit-learn.
 pub(crate) fn compare(python: &str, bench: &Bench<'_>, folder: &Path) {
     let file = folder.join("vectors.f32");
-    data::write_and_sync(&file, bench.data);
+    floors::write_and_sync(&file, bench.data);
     let many = 200.min(bench.data.rows());
     let one = bench.data.row(bench.data.rows() / 2);
     let ours = [

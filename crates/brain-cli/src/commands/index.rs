@@ -1,7 +1,7 @@
 //! `brain index`: what the backend says of an index, and its end.
 
-use brain::{Attached, Similarity};
 use brain::core::View;
+use brain::{Attached, Similarity};
 use serde_json::{Value, json};
 
 use crate::args::{CleanupArgs, IndexCommand, RunArgs};

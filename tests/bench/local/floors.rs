@@ -1,60 +1,12 @@
-//! Vectors to measure with, and the plain work that figures are compared with.
+//! The plain work that figures are compared with.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use brain_kernels::MappedFile;
+use brain_kernels::{MappedFile, Rows};
 use rayon::prelude::*;
 
-/// Rows of random numbers around centres, a hundred rows to each, as embeddings of photos lie; or without centres.
-pub(crate) struct Data {
-    pub(crate) dimension: usize,
-    pub(crate) vectors: Vec<f32>,
-}
-
-impl Data {
-    pub(crate) fn new(rows: usize, dimension: usize, clustered: bool) -> Self {
-        let centres = rows.div_ceil(100);
-        let mut vectors = vec![0.0; rows * dimension];
-        vectors.par_chunks_mut(dimension).enumerate().for_each(|(row, vector)| {
-            let mut noise = Random::new(row as u64 + 1);
-            vector.iter_mut().for_each(|x| *x = noise.number());
-            if clustered {
-                // Neighbours in the file belong to different centres.
-                let mut centre = Random::new(u64::MAX - (row % centres) as u64);
-                vector.iter_mut().for_each(|x| *x += centre.number());
-            }
-        });
-        Self { dimension, vectors }
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.vectors.len() / self.dimension
-    }
-
-    pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.vectors[row * self.dimension..(row + 1) * self.dimension]
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        for _ in 0..8 {
-            random.number();
-        }
-        random
-    }
-
-    fn number(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-}
+use crate::data::Data;
 
 /// The files of an index of one kind, mapped: what a search has to read.
 pub(crate) struct Files(Vec<MappedFile>);
@@ -97,7 +49,7 @@ fn sum(bytes: &[u8]) -> u32 {
 pub(crate) fn write_and_sync(path: &Path, data: &Data) {
     let mut file = std::fs::File::create(path).unwrap();
     for part in data.vectors.chunks(1 << 18) {
-        file.write_all(&part.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
+        file.write_all(Rows::Single(part).as_bytes()).unwrap();
     }
     file.sync_all().unwrap();
 }

@@ -1,0 +1,255 @@
+//! The index in PostgreSQL against the same work done by plain SQL on one connection.
+
+mod raw;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use brain::core::config::{Environment, Sources};
+use brain::core::search::{Aggregation, SearchRequest, search};
+use brain::core::{
+    IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NoProgress, OnConflict, Precision, Scope, SimilarityBackend, SimilarityIndex, VectorBatch,
+};
+use brain_testkit::services::{Server, postgres};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use crate::Flags;
+use crate::data::Data;
+use crate::measure::{against, alone, peak_mb, reset_peak, resident_mb};
+use raw::{Raw, Vector, pieces};
+
+const K: usize = 10;
+const ASKED: usize = 200;
+
+pub(crate) fn run(flags: &Flags) {
+    let (rows, dimension) = (flags.number("rows", 50_000), flags.number("dim", 512));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    runtime.block_on(measure(Data::new(rows, dimension, flags.text("data").unwrap_or("clustered") == "clustered"), home.path()));
+}
+
+struct Bench<'a> {
+    data: &'a Data,
+    ids: &'a [ItemId],
+    index: Box<dyn SimilarityIndex>,
+    raw: Raw,
+    /// Our table, and the floor's.
+    ours: String,
+    floor: String,
+    /// The effort that our index was given.
+    ef: u32,
+}
+
+async fn measure(data: Data, home: &std::path::Path) {
+    let server = postgres();
+    println!("pgvector, {} rows of {}, cosine, hnsw of 16 and 64", data.rows(), data.dimension);
+    let backend = backend(&server, home);
+    let ids = data.ids();
+    let name = format!("bench_{:x}", std::process::id());
+    let raw = Raw::connect(&server).await;
+    let floor = format!("public.{name}_floor");
+
+    let x = data.dimension;
+    let create = format!(
+        "CREATE TABLE {floor} (id text COLLATE \"C\" PRIMARY KEY, sample_id text COLLATE \"C\" NOT NULL, embedding_vector vector({x}) NOT NULL); \
+         ALTER TABLE {floor} ALTER COLUMN embedding_vector SET STORAGE PLAIN"
+    );
+    let ready = pieces(&data, &ids);
+    let started = Instant::now();
+    raw.run(&create).await;
+    raw.copy(&floor, ready).await;
+    let copied = started.elapsed().as_secs_f64() * 1e3;
+    raw.run(&format!("CREATE INDEX ON {floor} USING hnsw (embedding_vector vector_cosine_ops) WITH (m = 16, ef_construction = 64)")).await;
+    let floor_ms = started.elapsed().as_secs_f64() * 1e3;
+
+    let spec = IndexSpec { name: name.clone(), dimension: x, metric: Metric::Cosine, items: ItemKind::Samples, parameters: Default::default() };
+    let before = resident_mb();
+    reset_peak();
+    let started = Instant::now();
+    let index = backend.create(&spec).await.unwrap();
+    index.add(data.batches(&ids), OnConflict::Overwrite).await.unwrap();
+    let added = started.elapsed().as_secs_f64() * 1e3;
+    index.build(&NoProgress).await.unwrap();
+    let built = started.elapsed().as_secs_f64() * 1e3;
+    against("build: add, index, vacuum, measure recall", built, "binary COPY and CREATE INDEX", floor_ms);
+    against("  adding alone, durable as it goes", added, "binary COPY, one transaction", copied);
+    alone("  memory while building, beyond the rows", peak_mb() - before, "MB (peak)");
+    let info = index.info().await.unwrap();
+    let efforts = &info.details["effort for 10 and 100 nearest"];
+    println!("  effort {efforts}, recall measured on the sample {}", info.details["recall of 10, measured"]);
+    let ef = efforts[0].as_u64().unwrap_or(200) as u32;
+    raw.run(&format!("VACUUM (ANALYZE) {floor}")).await;
+    raw.run("SET enable_seqscan = off; SET jit = off").await;
+    raw.run(&format!("SET hnsw.ef_search = {ef}")).await;
+
+    let bench = Bench { data: &data, ids: &ids, index, raw, ours: format!("public.{name}"), floor: floor.clone(), ef };
+    bench.queries().await;
+    bench.views().await;
+    bench.fetching().await;
+    bench.at_once(&server, home).await;
+    bench.adding().await;
+    bench.raw.run(&format!("DROP TABLE {floor}")).await;
+    backend.drop_index(&(&spec).into()).await.unwrap();
+}
+
+fn backend(server: &Server, home: &std::path::Path) -> Arc<dyn SimilarityBackend> {
+    let variable = ("FIFTYONE_BRAIN_SIMILARITY_PGVECTOR_CONNECTION_STRING".to_owned(), server.url());
+    let pool = ("FIFTYONE_BRAIN_SIMILARITY_PGVECTOR_POOL_SIZE".to_owned(), "32".to_owned());
+    let sources = Sources { home: Some(home.join("home")), environment: Environment::from_iter([variable, pool]), ..Default::default() };
+    brain::Brain::with(&sources, Arc::new(NoProgress)).unwrap().backends().get("pgvector").unwrap()
+}
+
+impl Bench<'_> {
+    fn request<'r>(&self, query: &[f32], scope: Scope<'r>, precision: Precision) -> SearchRequest<'r> {
+        SearchRequest { k: Some(K), aggregation: Aggregation::None, scope, precision, ..SearchRequest::new(vec![query.to_vec()]) }
+    }
+
+    async fn ask(&self, query: &[f32], scope: Scope<'_>, precision: Precision) -> (f64, Vec<String>, String) {
+        let started = Instant::now();
+        let mut answer = search(&*self.index, &self.request(query, scope, precision)).await.unwrap();
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        let ids = answer.results.remove(0).iter().map(|hit| hit.item.id.to_string()).collect();
+        (ms, ids, format!("{}: {}", answer.report.route, answer.report.reason))
+    }
+
+    /// Queries that are no rows, but lie among them.
+    fn queries_near_rows(&self, count: usize) -> Vec<Vec<f32>> {
+        let row = |number: usize| self.data.row(number * self.data.rows() / count);
+        (0..count).map(|number| row(number).iter().zip(row((number + 1) % count)).map(|(a, b)| a + 0.1 * b).collect()).collect()
+    }
+
+    async fn queries(&self) {
+        let statement = self.raw.prepare(&nearest(&self.ours, "")).await;
+        let queries = self.queries_near_rows(ASKED);
+        let (mut ours, mut floor, mut found) = (Vec::new(), Vec::new(), 0);
+        for (number, query) in queries.iter().enumerate() {
+            floor.push(self.raw.ask(&statement, &[&Vector(query)]).await.0);
+            let (ms, ids, _) = self.ask(query, Scope::All, Precision::Approximate).await;
+            ours.push(ms);
+            if number % 4 == 0 {
+                found += common(&ids, &self.ask(query, Scope::All, Precision::Exact).await.1);
+            }
+        }
+        against("query, p50", median(ours), "the statement, prepared, one connection", median(floor));
+        alone("  recall@10 of it", found as f64 / (queries.len().div_ceil(4) * K) as f64, &format!("at ef_search {}", self.ef));
+    }
+
+    async fn views(&self) {
+        let ranked = format!("SELECT id, (embedding_vector <=> $1)::float4 AS d FROM {} WHERE id = ANY($2)", self.ours);
+        let exact = self.raw.prepare(&format!("SELECT id, id, d FROM ({ranked}) AS r ORDER BY d LIMIT {K}")).await;
+        let filtered = self.raw.prepare(&nearest(&self.ours, "WHERE id = ANY($2)")).await;
+        let queries = self.queries_near_rows(24);
+        for percent in [1, 10, 50] {
+            let set: ItemSet = (0..self.data.rows()).step_by(100 / percent).map(|row| self.ids[row].clone()).collect();
+            let ids: Vec<String> = set.as_slice().iter().map(ItemId::to_string).collect();
+            let (mut ours, mut by_exact, mut by_index, mut found, mut found_raw) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
+            let mut route = String::new();
+            for query in &queries {
+                let (ms, truth) = self.raw.ask(&exact, &[&Vector(query), &ids]).await;
+                by_exact.push(ms);
+                self.raw.run("SET hnsw.iterative_scan = strict_order").await;
+                let (ms, found_here) = self.raw.ask(&filtered, &[&Vector(query), &ids]).await;
+                self.raw.run("SET hnsw.iterative_scan = off").await;
+                by_index.push(ms);
+                found_raw += common(&found_here, &truth);
+                let (ms, answer, way) = self.ask(query, Scope::Items(&set), Precision::Approximate).await;
+                ours.push(ms);
+                found += common(&answer, &truth);
+                route = way;
+            }
+            let (by_exact, by_index) = (median(by_exact), median(by_index));
+            let share = |found: usize| found as f64 / (queries.len() * K) as f64;
+            // A faster route that finds too little is no floor.
+            let floor = if share(found_raw) >= 0.99 { by_exact.min(by_index) } else { by_exact };
+            against(&format!("view of {percent} %, p50"), median(ours), "the best plain route", floor);
+            println!("  recall {:.3}, {route}", share(found));
+            println!("  plain: {by_exact:.2} ms comparing the ids' rows, {by_index:.2} ms by the index, filtered (recall {:.3})", share(found_raw));
+        }
+    }
+
+    async fn fetching(&self) {
+        let mut floor = Vec::new();
+        let mut ours = Vec::new();
+        let before = resident_mb();
+        reset_peak();
+        for _ in 0..3 {
+            let started = Instant::now();
+            self.raw.copy_out(&self.ours).await;
+            floor.push(started.elapsed().as_secs_f64() * 1e3);
+            let started = Instant::now();
+            let rows = self.index.stream().try_fold(0, |rows, batch| async move { Ok(rows + batch.len()) }).await.unwrap();
+            assert_eq!(rows, self.data.rows());
+            ours.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        against("fetching all", median(ours), "COPY OUT BINARY", median(floor));
+        alone("  memory while fetching", peak_mb() - before, "MB (peak)");
+    }
+
+    async fn at_once(&self, server: &Server, folder: &std::path::Path) {
+        let queries = self.queries_near_rows(64);
+        let shown: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
+        for clients in [8, 32] {
+            let Some(floor) = raw::pgbench(server, &self.ours, &shown, self.ef, clients, folder) else { continue };
+            let count = 4_000;
+            let started = Instant::now();
+            stream::iter(0..count)
+                .map(|number| {
+                    let query = &queries[number % queries.len()];
+                    async move { self.ask(query, Scope::All, Precision::Approximate).await.1.len() }
+                })
+                .buffer_unordered(clients)
+                .for_each(|found| async move { assert_eq!(found, K) })
+                .await;
+            let ours = started.elapsed().as_secs_f64() * 1e3 / count as f64;
+            against(&format!("{clients} queries at once, each"), ours, "pgbench, the same statement", floor);
+        }
+    }
+
+    /// A thousand new rows, and then a thousand that are there, into an index that is full.
+    async fn adding(&self) {
+        let merge = format!(
+            "INSERT INTO {} SELECT * FROM staging ON CONFLICT (id) DO UPDATE SET sample_id = excluded.sample_id, \
+             embedding_vector = excluded.embedding_vector",
+            self.floor
+        );
+        for (what, first_id) in [("new", self.data.rows()), ("replaced", 0)] {
+            let more = Data::new(3_000, self.data.dimension, true);
+            let (mut ours, mut floor) = (Vec::new(), Vec::new());
+            for round in 0..3 {
+                let from = round * 1_000;
+                let ids: Vec<ItemId> = (0..1_000).map(|row| ItemId::from_text(&format!("{:024x}", first_id + from + row))).collect();
+                let part = Data { dimension: more.dimension, vectors: more.vectors[from * more.dimension..(from + 1_000) * more.dimension].to_vec() };
+                let ready = pieces(&part, &ids);
+                let started = Instant::now();
+                self.raw.run(&format!("BEGIN; CREATE TEMP TABLE staging (LIKE {}) ON COMMIT DROP", self.floor)).await;
+                self.raw.copy("staging", ready).await;
+                self.raw.run(&merge).await;
+                self.raw.run("COMMIT").await;
+                floor.push(started.elapsed().as_secs_f64() * 1e3);
+                let items: Vec<Item> = ids.into_iter().map(Item::sample).collect();
+                let batch = VectorBatch::new(items, part.dimension, part.vectors).unwrap();
+                let started = Instant::now();
+                let report = self.index.add(stream::iter([Ok(batch)]).boxed(), OnConflict::Overwrite).await.unwrap();
+                ours.push(started.elapsed().as_secs_f64() * 1e3);
+                assert_eq!(report.added + report.replaced, 1_000);
+            }
+            against(&format!("adding 1,000 rows, {what}"), median(ours), "a staging table and one merge", median(floor));
+        }
+    }
+}
+
+/// The statement that a search through the index is.
+fn nearest(table: &str, filter: &str) -> String {
+    format!("SELECT id, id, (embedding_vector <=> $1)::float4 FROM {table} {filter} ORDER BY embedding_vector <=> $1 LIMIT {K}")
+}
+
+fn common(a: &[String], b: &[String]) -> usize {
+    let b: HashSet<&String> = b.iter().collect();
+    a.iter().filter(|id| b.contains(id)).count()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
