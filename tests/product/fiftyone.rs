@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use brain::core::{ErrorKind, FieldValue, RunFilter, View};
 use brain::dataset::Fields;
 use brain::dataset::formats::{Format, Media};
-use futures::executor::block_on;
 
-use crate::home::{Home, error, ids, import, scenes};
+use crate::home::{Home, block_on, error, ids, import, scenes};
 
 /// The export of 24 of the scenes, put together from its records and the photos that the project ships.
 fn export(home: &Home) -> PathBuf {
@@ -39,15 +38,17 @@ fn an_export_keeps_its_ids_and_brings_its_runs() {
     });
     assert_eq!(vector, Some(4));
 
-    // Its servers are not in this build: each run is kept, and says so when it is opened.
+    // Its servers are not in this build, or nobody has said where they are: each run is kept, and says so when it is opened.
     let runs = block_on(brain.list_brain_runs("boards", &RunFilter::default())).unwrap();
     let keys: Vec<_> = runs.iter().map(|run| run.key.as_str()).collect();
     for key in ["pg_cosine", "pg_half_l1", "pg_ivf", "pg_patches", "redis_flat", "redis_hnsw_ip", "redis_patches"] {
         assert!(keys.contains(&key), "{key} in {keys:?}");
     }
     let closed = error(block_on(brain.load_brain_results("boards", "pg_cosine")));
+    assert_eq!((closed.kind(), closed.message()), (ErrorKind::Config, "pgvector has no connection_string"));
+    let closed = error(block_on(brain.load_brain_results("boards", "redis_flat")));
     assert_eq!(closed.kind(), ErrorKind::Unsupported);
-    assert!(closed.message().contains("pgvector"));
+    assert!(closed.message().contains("redis"));
     let filter = RunFilter { config: vec![("metric".into(), "dotproduct".into())], ..RunFilter::default() };
     assert_eq!(block_on(brain.list_brain_runs("boards", &filter)).unwrap()[0].key, "redis_hnsw_ip");
 
@@ -55,6 +56,55 @@ fn an_export_keeps_its_ids_and_brings_its_runs() {
     let field = brain::Embeddings::Field { name: "vec".to_owned(), model: None };
     let computed = block_on(brain.compute_similarity("boards", "own").embeddings(field).run()).unwrap();
     assert_eq!(computed.report.added as usize, all.len());
+}
+
+/// A dump without its own schema, and with rows as statements: `COPY` has its rows beside the statements, where only psql finds them.
+fn statements(dump: &str) -> String {
+    let mut sql = String::new();
+    let mut copied: Option<&str> = None;
+    for line in dump.lines() {
+        match copied {
+            Some(_) if line == "\\." => copied = None,
+            Some(table) => {
+                let values: Vec<String> = line.split('\t').map(|value| format!("'{value}'")).collect();
+                sql.push_str(&format!("INSERT INTO {table} VALUES ({});\n", values.join(", ")));
+            }
+            None => match line.strip_prefix("COPY public.").and_then(|copy| copy.split_once(" (id")) {
+                Some((table, _)) => copied = Some(table),
+                None => sql.push_str(&format!("{}\n", line.replace("public.", ""))),
+            },
+        }
+    }
+    sql
+}
+
+#[test]
+fn an_export_is_attached_to_the_tables_it_names() {
+    let home = Home::on_pgvector();
+    let schema = home.schema.as_ref().unwrap();
+    let tables = include_str!("../../crates/brain-pgvector/tests/pgvector/fixtures/fiftyone.sql");
+    schema.run(&statements(tables));
+    let brain = home.brain();
+    let folder = export(&home);
+    let imported = block_on(brain.import_dataset("boards", &folder, Some(Format::Fiftyone), Default::default())).unwrap();
+    let attached: Vec<_> = imported.runs.iter().filter(|run| run.attached).map(|run| run.key.as_str()).collect();
+    assert_eq!(attached, ["pg_cosine", "pg_half_l1", "pg_ivf", "pg_patches"]);
+    let all = ids(&brain, "boards", &View::new());
+    for key in &attached[..3] {
+        let similarity = block_on(brain.load_brain_results("boards", key)).unwrap();
+        let near = block_on(similarity.sort_by_similarity(brain::Query::Id(all[5].clone())).run()).unwrap();
+        assert_eq!((near.results[0].len(), &near.results[0][0].id, near.report.exact), (24, &all[5], true), "{key}");
+        let far = block_on(similarity.sort_by_similarity(brain::Query::Id(all[5].clone())).reverse(true).k(1).run()).unwrap();
+        assert_eq!(far.results[0][0].distance, near.results[0][23].distance, "{key}");
+    }
+    let similarity = block_on(brain.load_brain_results("boards", "pg_patches")).unwrap();
+    let samples = block_on(similarity.sort_by_similarity(brain::Query::Samples(vec![all[0].clone()])).within(View::new()).run()).unwrap();
+    assert_eq!((samples.results[0].len(), samples.report.missing), (24, 0));
+    // What FiftyOne made stays, unless that is said.
+    let kept = error(block_on(brain.cleanup_index("boards", "pg_ivf", brain::Attached::Keep)));
+    assert_eq!(kept.kind(), ErrorKind::Conflict);
+    block_on(brain.delete_dataset("boards", brain::WithIndex::Drop)).unwrap();
+    schema.run("SELECT FROM fo_cosine, fo_half_l1, fo_ivf, \"fiftyone-boards\" LIMIT 1");
 }
 
 #[test]

@@ -1,22 +1,45 @@
 //! A home of its own for each test, and the photos that the project ships.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use brain::Brain;
-use brain::core::config::Sources;
+use brain::core::config::{Environment, Sources};
 use brain::core::{Error, ItemId, NoProgress, View};
 use brain::dataset::ImportOptions;
 use brain::dataset::formats::Format;
-use futures::executor::block_on;
+
+use crate::schema::Schema;
+
+/// What a future gives, on a runtime as servers need one.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()).block_on(future)
+}
 
 pub(crate) struct Home {
     pub(crate) folder: tempfile::TempDir,
+    /// Where the default backend is PostgreSQL.
+    pub(crate) schema: Option<Schema>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), schema: None }
+    }
+
+    /// A home whose indexes are tables, in a schema that ends with it.
+    pub(crate) fn on_pgvector() -> Self {
+        Self { schema: Some(Schema::new()), ..Self::new() }
+    }
+
+    fn environment(&self) -> Environment {
+        let Some(schema) = &self.schema else { return Environment::default() };
+        let variables = [
+            ("FIFTYONE_BRAIN_DEFAULT_SIMILARITY_BACKEND", "pgvector".to_owned()),
+            ("FIFTYONE_BRAIN_SIMILARITY_PGVECTOR_CONNECTION_STRING", schema.url()),
+        ];
+        Environment::from_iter(variables)
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -24,7 +47,7 @@ impl Home {
     }
 
     pub(crate) fn brain(&self) -> Brain {
-        let sources = Sources { home: Some(self.path()), ..Sources::default() };
+        let sources = Sources { home: Some(self.path()), environment: self.environment(), ..Sources::default() };
         Brain::with(&sources, Arc::new(NoProgress)).unwrap()
     }
 

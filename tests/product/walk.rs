@@ -5,13 +5,20 @@ use std::collections::HashSet;
 use brain::core::{ErrorKind, FieldValue, OnMissing, RunFilter, RunState, View};
 use brain::dataset::formats::Format;
 use brain::{Aggregation, Embeddings, Items, Query, WithIndex};
-use futures::executor::block_on;
 
-use crate::home::{Home, error, ids, import, scenes};
+use crate::home::{Home, block_on, error, ids, import, scenes};
 
 #[test]
 fn samples_from_import_to_cleanup() {
-    let home = Home::new();
+    walk_through_samples(&Home::new());
+}
+
+#[test]
+fn samples_from_import_to_cleanup_on_pgvector() {
+    walk_through_samples(&Home::on_pgvector());
+}
+
+fn walk_through_samples(home: &Home) {
     let brain = home.with_photos();
     let computed = block_on(brain.compute_similarity("photos", "img_sim").run()).unwrap();
     assert_eq!((computed.report.added, computed.failures.len()), (200, 0));
@@ -113,7 +120,15 @@ fn similarity_remove(similarity: &mut brain::Similarity, ids: &[brain::core::Ite
 
 #[test]
 fn patches_and_the_samples_they_belong_to() {
-    let home = Home::new();
+    walk_through_patches(&Home::new());
+}
+
+#[test]
+fn patches_and_the_samples_they_belong_to_on_pgvector() {
+    walk_through_patches(&Home::on_pgvector());
+}
+
+fn walk_through_patches(home: &Home) {
     let brain = home.brain();
     import(&brain, "scenes", &scenes(), Format::Coco);
     let computed = block_on(brain.compute_similarity("scenes", "gt_sim").patches_field("ground_truth").force_square(true).alpha(0.1).run()).unwrap();

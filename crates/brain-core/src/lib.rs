@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod capabilities;
 pub mod config;
 mod embedder;
 mod error;
@@ -49,6 +50,7 @@ pub mod validate;
 mod view;
 
 pub use backend::*;
+pub use capabilities::Capabilities;
 pub use embedder::{Embedder, Modalities, PreparedImage, RgbImage, no_text};
 pub use error::{Error, ErrorKind, Result};
 pub use filter::{Comparison, Filter, Literal, Path};

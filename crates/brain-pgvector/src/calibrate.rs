@@ -15,9 +15,8 @@ use crate::wire::read_vector;
 const ASKED: usize = 32;
 /// The share of right rows that is wanted, over what is promised (0.99), as it is measured on a sample.
 const RECALL: f64 = 0.995;
-/// For how many neighbours effort is measured.
-const FEW: usize = 10;
-const MANY: usize = 100;
+/// For how many neighbours effort is measured. Views need many: what is outside of them is passed over.
+const MEASURED: [usize; 5] = [10, 30, 100, 300, 1000];
 /// Below so many rows all of them are compared.
 pub(crate) const WORTH_IT: u64 = 1_000;
 
@@ -40,27 +39,31 @@ impl PgvectorIndex {
             progress.finish();
             return Ok(());
         }
+        let most = usize::try_from(rows).unwrap_or(usize::MAX).saturating_sub(1);
         // Each query finds itself, which says nothing.
-        let many = (MANY + 1).min(usize::try_from(rows).unwrap_or(usize::MAX));
-        let truth = brain_core::search::compare(self, &queries, many, Scope::All, Direction::Nearest).await?;
-        let mut found = Calibration { brain: 1, rows, few: None, many: None, recall: 0.0 };
-        for &effort in efforts(index.method) {
-            let wanted = if found.few.is_none() { FEW + 1 } else { many };
-            let mut share = [0.0, 0.0];
-            for (query, truth) in queries.iter().zip(&truth) {
-                let answer = self.through(index, query, wanted, effort).await?;
-                share[0] += recall(&answer, truth, FEW);
-                share[1] += recall(&answer, truth, many - 1);
+        let deepest = MEASURED[MEASURED.len() - 1].min(most) + 1;
+        let truth = brain_core::search::compare(self, &queries, deepest, Scope::All, Direction::Nearest).await?;
+        let mut found = Calibration { brain: 1, rows, efforts: Vec::new(), recall: 0.0 };
+        let mut efforts = efforts(index.method).iter().copied().peekable();
+        for k in MEASURED.into_iter().filter(|&k| k <= most) {
+            // More neighbours never take less effort.
+            let mut enough = None;
+            while let Some(&effort) = efforts.peek() {
+                let mut share = 0.0;
+                for (query, truth) in queries.iter().zip(&truth) {
+                    share += recall(&self.through(index, query, k + 1, effort.max(least(index.method, k))).await?, truth, k);
+                }
+                share /= queries.len() as f64;
+                if k == MEASURED[0] {
+                    found.recall = share;
+                }
+                if share >= RECALL {
+                    enough = Some(effort.max(least(index.method, k)));
+                    break;
+                }
+                efforts.next();
             }
-            let [few, all] = share.map(|sum| sum / queries.len() as f64);
-            if found.few.is_none() {
-                found.recall = few;
-                found.few = (few >= RECALL).then_some(effort);
-            }
-            if found.few.is_some() && wanted == many && all >= RECALL {
-                found.many = Some(effort);
-                break;
-            }
+            found.efforts.push((k, enough));
         }
         progress.finish();
         self.keep(found).await
@@ -93,16 +96,27 @@ impl PgvectorIndex {
     }
 }
 
-/// The share of the `k` nearest but one that an answer holds; a row that ties with the last of them is as good.
+/// A graph search keeps at least as many rows in sight as it is to return.
+fn least(method: Method, k: usize) -> u32 {
+    if method == Method::Hnsw { (k as u32 + 1).min(1000) } else { 1 }
+}
+
+/// The share of the `k` nearest but one that an answer holds, or of the farther half of them, where that is less: in a view, that half may be all there
+/// is. A row that ties with the last of them is as good.
 fn recall(answer: &[Hit], truth: &[Hit], k: usize) -> f64 {
     let k = k.min(truth.len().saturating_sub(1));
     if k == 0 {
         return 1.0;
     }
-    let last = truth[k].distance;
-    let near = last + last.abs() * 1e-6 + 1e-9;
-    let found = answer.iter().filter(|hit| hit.distance <= near).count().saturating_sub(1);
-    found.min(k) as f64 / k as f64
+    let within = |number: usize| {
+        let last = truth[number].distance;
+        let near = last + last.abs() * 1e-6 + 1e-9;
+        answer.iter().filter(|hit| hit.distance <= near).count().min(number + 1)
+    };
+    // The first is the query itself.
+    let (all, nearer) = (within(k), within(k / 2));
+    let share = |found: usize, of: usize| found as f64 / of as f64;
+    share(all.saturating_sub(1), k).min(share(all - nearer, k - k / 2))
 }
 
 #[cfg(test)]
@@ -120,6 +134,9 @@ mod tests {
         let truth = hits(&[0.0, 1.0, 2.0, 2.0, 3.0]);
         assert_eq!(recall(&hits(&[0.0, 1.0, 2.0]), &truth, 2), 1.0);
         assert_eq!(recall(&hits(&[0.0, 2.0, 3.0]), &truth, 2), 0.5);
+        // Nine of ten, but of the farther five only four.
+        let truth: Vec<f32> = (0..=10).map(|number| number as f32).collect();
+        assert_eq!(recall(&hits(&truth[..10]), &hits(&truth), 10), 0.8);
         assert_eq!(recall(&hits(&[0.0]), &truth, 2), 0.0);
         assert_eq!(recall(&hits(&[0.0]), &hits(&[0.0]), 10), 1.0);
     }

@@ -106,7 +106,7 @@ impl PgvectorIndex {
     }
 
     pub(crate) fn calibration(&self) -> Option<Calibration> {
-        self.table().index_for(self.spec.metric, self.spec.dimension).and_then(|index| index.calibration)
+        self.table().index_for(self.spec.metric, self.spec.dimension).and_then(|index| index.calibration.clone())
     }
 
     /// Takes note that this process has changed rows: what was counted before is out of date.
@@ -222,7 +222,8 @@ impl SimilarityIndex for PgvectorIndex {
             Some(index) => {
                 details.insert("index".to_owned(), json!(format!("{} ({})", index.name, index.method.as_str())));
                 if let Some(known) = &index.calibration {
-                    details.insert("effort for 10 and 100 nearest".to_owned(), json!([known.few, known.many]));
+                    let efforts = known.efforts.iter().map(|(k, effort)| (k.to_string(), json!(effort)));
+                    details.insert("effort for the nearest".to_owned(), efforts.collect::<serde_json::Map<_, _>>().into());
                     details.insert("recall of 10, measured".to_owned(), json!(known.recall));
                 }
             }

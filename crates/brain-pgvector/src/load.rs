@@ -22,7 +22,7 @@ use crate::table::{Note, VECTOR_COLUMN};
 use crate::wire::RowWriter;
 
 /// Batches that come fast are committed together, up to so many bytes of vectors.
-const GROUP_BYTES: usize = 8 << 20;
+const GROUP_BYTES: usize = 32 << 20;
 /// Batches that come slower than this are committed each on its own.
 const GROUP_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes are handed to the driver at once.

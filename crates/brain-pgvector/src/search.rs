@@ -18,6 +18,8 @@ use crate::wire::QueryVector;
 const EF_MOST: usize = 1_000;
 /// The effort for an index whose recall nobody has measured: that of others' tables. It found .999 of the 10 nearest among 50,000 rows of 512 numbers.
 const UNMEASURED: u32 = 200;
+/// So many candidates are looked at where fewer held too few of a view.
+const WIDE: usize = 1_000;
 /// How many questions of one request are asked at once.
 const AT_ONCE: usize = 4;
 /// From so many questions on, reading every row once and comparing it here with all of them is faster than letting the server read them for each.
@@ -48,13 +50,15 @@ impl PgvectorIndex {
             Way::Every(declined) => self.every(&queries, request, declined).await,
             Way::Index { index, candidates, effort } => {
                 let answers = self.through_all(index, &queries, &request, candidates, effort).await?;
-                let (hits, candidates) = if answers.iter().all(|hits| hits.len() >= request.k) || candidates >= EF_MOST {
-                    (answers, candidates)
-                } else {
-                    // The view lies apart from the question: a wider look may still be enough, and costs a hundredth of comparing all of a large view.
-                    (self.through_all(index, &queries, &request, EF_MOST, EF_MOST as u32).await?, EF_MOST)
+                let is_whole = |answers: &Vec<Vec<Hit>>| answers.iter().all(|hits| hits.len() >= request.k);
+                let (hits, candidates, effort) = match self.effort(index, WIDE) {
+                    // The view lies apart from the question: a wider look may still be enough, and costs less than comparing all of a large view.
+                    Effort::Enough(effort) if !is_whole(&answers) && candidates < WIDE => {
+                        (self.through_all(index, &queries, &request, WIDE, effort).await?, WIDE, effort)
+                    }
+                    _ => (answers, candidates, effort),
                 };
-                if hits.iter().any(|hits| hits.len() < request.k) {
+                if !is_whole(&hits) {
                     let why = format!("the {candidates} nearest rows of the index held too few of the view");
                     return self.every(&queries, request, Some(why)).await;
                 }
@@ -103,18 +107,11 @@ impl PgvectorIndex {
         let Some(known) = &index.calibration else {
             return Effort::Enough(if index.method == Method::Hnsw { UNMEASURED.max((2 * k).min(most) as u32) } else { UNMEASURED });
         };
-        let enough = match (known.few, known.many) {
-            (None, _) => return Effort::None("no effort finds enough of the nearest in this data, so every row was compared".to_owned()),
-            (Some(few), _) if k <= 10 => few,
-            (Some(_), None) => return Effort::None(format!("no effort finds enough of the {k} nearest in this data")),
-            (Some(few), Some(many)) if index.method == Method::Ivfflat => few.max(many),
-            // Between the measured points and beyond them it grows with k.
-            (Some(few), Some(many)) => few.max((f64::from(many) * k as f64 / 100.0).ceil() as u32),
-        };
-        if index.method == Method::Hnsw && enough as usize > most {
-            return Effort::None(format!("finding the {k} nearest takes more effort than the index can make"));
+        match known.effort(k) {
+            Some(effort) => Effort::Enough(if index.method == Method::Hnsw { effort.max(k as u32) } else { effort }),
+            None if k <= 10 => Effort::None("no effort finds enough of the nearest in this data, so every row was compared".to_owned()),
+            None => Effort::None(format!("no effort of the index finds enough of the {k} nearest in this data")),
         }
-        Effort::Enough(enough.max(if index.method == Method::Hnsw { k as u32 } else { 1 }))
     }
 
     /// The candidates of each question that are in scope, the first `k` of them in order.

@@ -22,18 +22,23 @@ pub(crate) struct Note {
 }
 
 /// What was found out about an index's recall after it was built, in the index's comment.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calibration {
     /// The version of the note.
     pub(crate) brain: u32,
     /// How many rows there were.
     pub(crate) rows: u64,
-    /// The effort that finds the 10 nearest; `None` where none does.
-    pub(crate) few: Option<u32>,
-    /// The effort that finds the 100 nearest; `None` where none does.
-    pub(crate) many: Option<u32>,
-    /// The share of the 10 nearest that was found by it.
+    /// How many nearest were asked for, and the effort that finds them; `None` where none does. The numbers ascend.
+    pub(crate) efforts: Vec<(usize, Option<u32>)>,
+    /// The share of the 10 nearest that was found.
     pub(crate) recall: f64,
+}
+
+impl Calibration {
+    /// The effort that finds the `k` nearest: that of the next number that was measured.
+    pub(crate) fn effort(&self, k: usize) -> Option<u32> {
+        self.efforts.iter().find(|(measured, _)| *measured >= k).and_then(|(_, effort)| *effort)
+    }
 }
 
 /// An index on the vectors.

@@ -76,9 +76,9 @@ async fn measure(data: Data, home: &std::path::Path) {
     against("  adding alone, durable as it goes", added, "binary COPY, one transaction", copied);
     alone("  memory while building, beyond the rows", peak_mb() - before, "MB (peak)");
     let info = index.info().await.unwrap();
-    let efforts = &info.details["effort for 10 and 100 nearest"];
+    let efforts = &info.details["effort for the nearest"];
     println!("  effort {efforts}, recall measured on the sample {}", info.details["recall of 10, measured"]);
-    let ef = efforts[0].as_u64().unwrap_or(200) as u32;
+    let ef = efforts["10"].as_u64().unwrap_or(200) as u32;
     raw.run(&format!("VACUUM (ANALYZE) {floor}")).await;
     raw.run("SET enable_seqscan = off; SET jit = off").await;
     raw.run(&format!("SET hnsw.ef_search = {ef}")).await;
