@@ -17,7 +17,7 @@ const ASKED: usize = 32;
 const RECALL: f64 = 0.995;
 /// For how many neighbours effort is measured.
 const FEW: usize = 10;
-const MANY: usize = 100;
+pub(crate) const MANY: usize = 100;
 /// Below so many rows all of them are compared.
 pub(crate) const WORTH_IT: u64 = 1_000;
 

@@ -7,9 +7,10 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::calibrate::MANY;
 use crate::connect::Setting;
 use crate::index::PgvectorIndex;
-use crate::options::Method;
+use crate::options::{Method, Over};
 use crate::scope::Clause;
 use crate::table::VectorIndex;
 use crate::wire::QueryVector;
@@ -106,6 +107,10 @@ impl PgvectorIndex {
         let enough = match (known.few, known.many) {
             (None, _) => return Effort::None("no effort finds enough of the nearest in this data, so every row was compared".to_owned()),
             (Some(few), _) if k <= 10 => few,
+            // Their order is coarser the farther out, unlike that of the distances themselves: 300 rows by 750 candidates were found to a share of .77.
+            _ if index.over == Over::Signs && self.ranked.compares(index) && k > MANY => {
+                return Effort::None(format!("the index holds signs alone, which lead to the {MANY} nearest, and {k} are needed"));
+            }
             (Some(_), None) => return Effort::None(format!("no effort finds enough of the {k} nearest in this data")),
             (Some(few), Some(many)) if index.method == Method::Ivfflat => few.max(many),
             // Between the measured points and beyond them it grows with k.

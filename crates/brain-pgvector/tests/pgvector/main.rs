@@ -10,3 +10,4 @@ mod proxy;
 mod questions;
 mod schema;
 mod server;
+mod shapes;
