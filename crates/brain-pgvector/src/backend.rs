@@ -77,15 +77,8 @@ impl PgvectorBackend {
     }
 
     async fn found(&self, session: &Session, options: &Options) -> Result<Option<Table>> {
-        let schema = options.schema.as_deref();
-        match catalog::find(session, schema, &options.table).await? {
-            Some(table) => Ok(Some(table)),
-            // The index alone may have been named.
-            None => match &options.index {
-                Some(index) => catalog::find(session, schema, index).await,
-                None => Ok(None),
-            },
-        }
+        // An index's name leads to its table where it is all that is named; beside a table's it may be that of another table, which is not meant.
+        catalog::find(session, options.schema.as_deref(), &options.table).await
     }
 }
 

@@ -7,7 +7,8 @@ use futures::FutureExt as _;
 use futures::future::{Either, select};
 use tokio_postgres::types::Type;
 
-use crate::connect::{Session, Setting};
+use crate::catalog;
+use crate::connect::{Connection, Session, Setting};
 use crate::index::PgvectorIndex;
 use crate::options::{Method, Options, Over};
 use crate::quote::{identifier, literal, qualified};
@@ -27,6 +28,7 @@ impl PgvectorIndex {
             return Ok(());
         }
         self.look_again().await?;
+        self.drop_leftovers().await?;
         let mut made = false;
         if self.spec.items == ItemKind::Patches && !self.table().samples_indexed {
             let sql = format!("CREATE INDEX ON {} (sample_id)", self.ranked.table);
@@ -35,7 +37,6 @@ impl PgvectorIndex {
         if let Some(method) = self.options.method
             && self.table().index_for(self.spec.metric, self.spec.dimension).is_none()
         {
-            self.drop_leftovers().await?;
             let sql = self.create_index(method, rows);
             made |= self.make(&sql, |table| table.index_for(self.spec.metric, self.spec.dimension).is_some(), rows, progress).await?;
         }
@@ -44,9 +45,7 @@ impl PgvectorIndex {
         let changed = known.is_none_or(|known| known.rows.abs_diff(rows) as f64 > known.rows as f64 * CHANGED);
         if made || changed {
             // Counts are read off the index alone afterwards, and plans follow what there is now.
-            let connection = self.pool.get().await?;
-            let vacuumed = connection.batch(&format!("VACUUM (ANALYZE) {}", self.ranked.table)).await;
-            vacuumed.map_err(|error| self.failed("analyze", error))?;
+            self.maintain(&format!("VACUUM (ANALYZE) {}", self.ranked.table), "analyze").await?;
         }
         if changed && self.options.effort.is_none() {
             self.calibrate(rows, progress).await?;
@@ -68,16 +67,32 @@ impl PgvectorIndex {
 
     /// Runs a statement that makes an index, unless another process has made one meanwhile; whether it ran.
     async fn make(&self, sql: &str, is_there: impl Fn(&Table) -> bool, rows: u64, progress: &dyn Progress) -> Result<bool> {
+        let is_there = &is_there;
+        self.pool.retrying(|connection| self.make_once(connection, sql, is_there, rows, progress)).await
+    }
+
+    async fn make_once(
+        &self,
+        mut connection: Connection,
+        sql: &str,
+        is_there: &impl Fn(&Table) -> bool,
+        rows: u64,
+        progress: &dyn Progress,
+    ) -> Result<bool> {
         let failed = |error| self.failed("build the index of", error);
-        let mut connection = self.pool.get().await?;
-        let settings = self.settings_of_a_build(&connection);
+        let (settings, types) = (self.settings_of_a_build(&connection), connection.types().clone());
         let mut watcher = None;
         let transaction = connection.transaction(&settings).await.map_err(failed)?;
         // One process builds, the others wait here and find that it is done.
         transaction.batch_execute(&format!("SELECT pg_advisory_xact_lock({})", i64::from(self.table().oid))).await.map_err(failed)?;
-        self.look_again().await?;
-        if is_there(&self.table()) {
-            return Ok(false);
+        // By this connection: where the pool has no other, waiting for one would be waiting for itself.
+        let known = self.table();
+        if let Some(table) = catalog::find_by(transaction.client(), &types, Some(&known.schema), &known.name).await? {
+            let is_there = is_there(&table);
+            self.set_table(table);
+            if is_there {
+                return Ok(false);
+            }
         }
         let process: i32 = transaction.query_typed_one("SELECT pg_backend_pid()", &[]).await.map_err(failed)?.get(0);
         progress.start(&format!("building the index over {rows} rows"), None);
@@ -88,7 +103,8 @@ impl PgvectorIndex {
                 Either::Right(((), still)) => {
                     building = still;
                     if watcher.is_none() {
-                        watcher = self.pool.get().await.ok().map(|session| Watcher { session, told: None });
+                        let free = tokio::time::timeout(ASKED_EVERY, self.pool.get()).await;
+                        watcher = free.ok().and_then(Result::ok).map(|session| Watcher { session, told: None });
                     }
                     // What cannot be watched is built all the same.
                     if let Some(watcher) = &mut watcher {
@@ -121,13 +137,20 @@ impl PgvectorIndex {
         settings
     }
 
-    /// Drops indexes that a build left unfinished.
+    /// Runs a statement that may take its time, and may be run twice.
+    pub(crate) async fn maintain(&self, sql: &str, what: &str) -> Result<()> {
+        self.pool
+            .retrying(|connection| async move {
+                connection.alone(&self.settings_of_a_build(&connection), sql).await.map_err(|error| self.failed(what, error))
+            })
+            .await
+    }
+
+    /// Drops indexes that a build left unfinished: each would be kept up with every row, for nothing.
     async fn drop_leftovers(&self) -> Result<()> {
         let table = self.table();
         for index in table.indexes.iter().filter(|index| !index.valid) {
-            let connection = self.pool.get().await?;
-            let sql = format!("DROP INDEX IF EXISTS {}", qualified(Some(&table.schema), &index.name));
-            connection.batch(&sql).await.map_err(|error| self.failed("clean up", error))?;
+            self.maintain(&format!("DROP INDEX IF EXISTS {}", qualified(Some(&table.schema), &index.name)), "clean up").await?;
         }
         Ok(())
     }
@@ -138,15 +161,14 @@ impl PgvectorIndex {
         let Some(index) = table.index_for(self.spec.metric, self.spec.dimension) else { return Ok(()) };
         let text = serde_json::to_string(&calibration).map_err(|source| Error::unexpected("a note does not serialise").with_source(source))?;
         let sql = format!("COMMENT ON INDEX {} IS {}", qualified(Some(&table.schema), &index.name), literal(&text));
-        let connection = self.pool.get().await?;
-        connection.batch(&sql).await.map_err(|error| self.failed("describe the index of", error))?;
+        self.maintain(&sql, "describe the index of").await?;
         self.look_again().await
     }
 }
 
 /// Tells how far the server is.
 struct Watcher {
-    session: crate::connect::Connection,
+    session: Connection,
     /// How many blocks were told of, where it is known how many there are.
     told: Option<u64>,
 }

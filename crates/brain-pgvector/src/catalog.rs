@@ -1,10 +1,10 @@
 //! Reading from the server's catalog what a table and its indexes really are.
 
 use brain_core::{Error, ErrorKind, Metric, Result};
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 
-use crate::connect::Session;
+use crate::connect::{Parameter, Session, Types};
 use crate::error;
 use crate::options::{Method, Over};
 use crate::table::{Table, VECTOR_COLUMN, VectorIndex};
@@ -14,6 +14,11 @@ use crate::table::{Table, VECTOR_COLUMN, VectorIndex};
 /// # Errors
 /// [`Unsupported`](ErrorKind::Unsupported) for what is no table of vectors, saying what it lacks; those of the server.
 pub(crate) async fn find(session: &Session, schema: Option<&str>, name: &str) -> Result<Option<Table>> {
+    find_by(session.client(), session.types(), schema, name).await
+}
+
+/// As [`find`], also within a transaction, which sees its own changes.
+pub(crate) async fn find_by(client: &Client, types: &Types, schema: Option<&str>, name: &str) -> Result<Option<Table>> {
     const FIND: &str = "\
         SELECT t.oid, n.nspname::text, t.relname::text, t.relkind::text, pg_catalog.obj_description(t.oid, 'pg_class') \
         FROM pg_catalog.pg_class c \
@@ -22,7 +27,7 @@ pub(crate) async fn find(session: &Session, schema: Option<&str>, name: &str) ->
         JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace \
         WHERE c.relname = $1 AND CASE WHEN $2::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END";
     let what = format!("look for the table {name:?}");
-    let rows = ask(session, FIND, &[(&name, Type::TEXT), (&schema, Type::TEXT)], &what).await?;
+    let rows = ask(client, FIND, &[(&name, Type::TEXT), (&schema, Type::TEXT)], &what).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (oid, schema, found, kind): (u32, String, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
     if !matches!(kind.as_str(), "r" | "p") {
@@ -38,21 +43,22 @@ pub(crate) async fn find(session: &Session, schema: Option<&str>, name: &str) ->
         dimension: None,
         note: comment.as_deref().and_then(|comment| serde_json::from_str(comment).ok()),
         indexes: Vec::new(),
+        keyed: false,
         samples_indexed: false,
         samples_optional: false,
     };
-    let vector_column = columns(session, &mut table).await?;
-    indexes(session, &mut table, vector_column).await?;
+    let vector_column = columns(client, types, &mut table).await?;
+    indexes(client, &mut table, vector_column).await?;
     Ok(Some(table))
 }
 
 /// Reads the columns; the number of the one that holds the vectors.
-async fn columns(session: &Session, table: &mut Table) -> Result<i16> {
+async fn columns(client: &Client, types: &Types, table: &mut Table) -> Result<i16> {
     const COLUMNS: &str = "\
         SELECT a.attname::text, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, pg_catalog.format_type(a.atttypid, a.atttypmod), t.typcategory::text \
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
-    let rows = ask(session, COLUMNS, &[(&table.oid, Type::OID)], &format!("read the columns of {}", table.sql())).await?;
+    let rows = ask(client, COLUMNS, &[(&table.oid, Type::OID)], &format!("read the columns of {}", table.sql())).await?;
     let column = |name: &str| rows.iter().find(|row| row.get::<_, &str>(0) == name);
     let wrong = |what: String| {
         let names: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
@@ -68,7 +74,7 @@ async fn columns(session: &Session, table: &mut Table) -> Result<i16> {
         }
     }
     let row = column(VECTOR_COLUMN).ok_or_else(|| wrong(format!("has no column {VECTOR_COLUMN}")))?;
-    let (types, oid) = (session.types(), row.get::<_, u32>(2));
+    let oid: u32 = row.get(2);
     let halves = oid == types.halfvec.oid();
     if !halves && oid != types.vector.oid() {
         return Err(wrong(format!("has {} in its column {VECTOR_COLUMN}", row.get::<_, &str>(5))));
@@ -81,20 +87,23 @@ async fn columns(session: &Session, table: &mut Table) -> Result<i16> {
     Ok(number)
 }
 
-async fn indexes(session: &Session, table: &mut Table, vector_column: i16) -> Result<()> {
+async fn indexes(client: &Client, table: &mut Table, vector_column: i16) -> Result<()> {
     const INDEXES: &str = "\
         SELECT i.indexrelid, c.relname::text, m.amname::text, o.opcname::text, i.indisvalid AND i.indisready, i.indkey[0], \
-               pg_catalog.pg_get_indexdef(i.indexrelid, 1, true), pg_catalog.obj_description(i.indexrelid, 'pg_class'), i.indpred IS NOT NULL \
+               pg_catalog.pg_get_indexdef(i.indexrelid, 1, true), pg_catalog.obj_description(i.indexrelid, 'pg_class'), i.indpred IS NOT NULL, \
+               i.indisunique AND i.indnkeyatts = 1 \
         FROM pg_catalog.pg_index i \
         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
         JOIN pg_catalog.pg_am m ON m.oid = c.relam \
         JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] \
         WHERE i.indrelid = $1 ORDER BY i.indexrelid";
-    for row in ask(session, INDEXES, &[(&table.oid, Type::OID)], &format!("read the indexes of {}", table.sql())).await? {
+    for row in ask(client, INDEXES, &[(&table.oid, Type::OID)], &format!("read the indexes of {}", table.sql())).await? {
         let (method, class, key): (&str, &str, i16) = (row.get(2), row.get(3), row.get(5));
         let first: Option<&str> = row.get(6);
-        if method == "btree" && first == Some("sample_id") {
-            table.samples_indexed = true;
+        let (valid, partial, unique): (bool, bool, bool) = (row.get(4), row.get(8), row.get(9));
+        if method == "btree" && valid && !partial {
+            table.samples_indexed |= first == Some("sample_id");
+            table.keyed |= unique && first == Some("id");
         }
         let method = match method {
             "hnsw" => Method::Hnsw,
@@ -102,7 +111,6 @@ async fn indexes(session: &Session, table: &mut Table, vector_column: i16) -> Re
             _ => continue,
         };
         // An index over some of the rows would lose the others.
-        let partial: bool = row.get(8);
         let Some((over, metric)) = of_class(class, key == vector_column).filter(|_| !partial) else { continue };
         // As PostgreSQL prints the expressions of `Ranked::indexed`.
         let expected = match over {
@@ -120,7 +128,7 @@ async fn indexes(session: &Session, table: &mut Table, vector_column: i16) -> Re
             method,
             over,
             metric,
-            valid: row.get(4),
+            valid,
             calibration: comment.and_then(|comment| serde_json::from_str(comment).ok()),
         });
     }
@@ -157,8 +165,8 @@ fn kind_in_words(kind: &str) -> &'static str {
     }
 }
 
-async fn ask(session: &Session, sql: &str, parameters: &[crate::connect::Parameter<'_>], what: &str) -> Result<Vec<Row>> {
-    session.query_once(&[], sql, parameters).await.map_err(|error| error::of(error, what))
+async fn ask(client: &Client, sql: &str, parameters: &[Parameter<'_>], what: &str) -> Result<Vec<Row>> {
+    client.query_typed(sql, parameters).await.map_err(|error| error::of(error, what))
 }
 
 /// The length of the vectors in a table that does not declare it; `None` for an empty table.
@@ -169,7 +177,7 @@ pub(crate) async fn measured_dimension(session: &Session, table: &Table) -> Resu
     let x = crate::quote::identifier(&session.types().schema);
     let vector = if table.halves { format!("{VECTOR_COLUMN}::{x}.vector") } else { VECTOR_COLUMN.to_owned() };
     let sql = format!("SELECT min({x}.vector_dims({vector})), max({x}.vector_dims({vector})) FROM {} WHERE {VECTOR_COLUMN} IS NOT NULL", table.sql());
-    let rows = ask(session, &sql, &[], &format!("measure the vectors of {}", table.sql())).await?;
+    let rows = ask(session.client(), &sql, &[], &format!("measure the vectors of {}", table.sql())).await?;
     let [least, most] = rows.first().map_or([None, None], |row| [row.get::<_, Option<i32>>(0), row.get(1)]);
     if least != most {
         let (least, most) = (least.unwrap_or_default(), most.unwrap_or_default());

@@ -125,6 +125,7 @@ fn of_server(server: &DbError) -> Verdict {
         }
         _ => match &code.code()[..2] {
             "08" => lost(says()),
+            "23" => final_verdict(Conflict, says(), "the table has rules of its own, which these rows do not keep"),
             "53" => passing(Unavailable, says(), "the server lacks a resource now; run the same command again"),
             "28" => final_verdict(Auth, says(), "check user and password in connection_string"),
             "58" => final_verdict(Unavailable, says(), "the server's own system failed it; its log says more"),

@@ -16,11 +16,11 @@ use futures::stream::{BoxStream, StreamExt as _};
 use serde_json::json;
 
 use crate::catalog;
-use crate::connect::Pool;
+use crate::connect::{Connection, Pool};
 use crate::options::Options;
 use crate::table::{Calibration, Note, Ranked, Table};
 
-/// For how long a count serves to plan a search with.
+/// For how long a count, or a look at the table, serves to plan a search with.
 const ESTIMATE: Duration = Duration::from_secs(10);
 /// How many counts are kept.
 const ESTIMATES: usize = 64;
@@ -39,6 +39,8 @@ pub struct PgvectorIndex {
     pub(crate) exact_below: u64,
     capabilities: Capabilities,
     table: RwLock<Arc<Table>>,
+    /// When the table was looked at, and how many changes this process had made by then.
+    looked: Mutex<(Instant, u64)>,
     changes: Arc<AtomicU64>,
     estimates: Mutex<HashMap<Counted, Estimate>>,
 }
@@ -80,6 +82,7 @@ impl PgvectorIndex {
             exact_below,
             capabilities,
             table: RwLock::new(Arc::new(table)),
+            looked: Mutex::new((Instant::now(), changes.load(Ordering::Relaxed))),
             changes,
             estimates: Mutex::default(),
         }
@@ -92,12 +95,28 @@ impl PgvectorIndex {
 
     /// Reads the catalog again.
     pub(crate) async fn look_again(&self) -> Result<()> {
-        let known = self.table();
-        let connection = self.pool.get().await?;
-        if let Some(table) = catalog::find(&connection, Some(&known.schema), &known.name).await? {
-            *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        let known = &self.table();
+        let (at, changes) = (Instant::now(), self.changes.load(Ordering::Relaxed));
+        let find = |connection: Connection| async move { catalog::find(&connection, Some(&known.schema), &known.name).await };
+        if let Some(table) = self.pool.retrying(find).await? {
+            self.set_table(table);
         }
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = (at, changes);
         Ok(())
+    }
+
+    pub(crate) fn set_table(&self, table: Table) {
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    /// What is known of the table, read again where this process changed it or some time has passed: another process may have built its index, or added
+    /// vectors that the server cannot compare.
+    pub(crate) async fn current_table(&self) -> Result<Arc<Table>> {
+        let (at, changes) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if at.elapsed() >= ESTIMATE || changes != self.changes.load(Ordering::Relaxed) {
+            self.look_again().await?;
+        }
+        Ok(self.table())
     }
 
     pub(crate) fn set_note(&self, note: Note) {
@@ -170,7 +189,7 @@ impl SimilarityIndex for PgvectorIndex {
     }
 
     async fn add(&self, batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport> {
-        self.pool.get().await?.server().check_writable()?;
+        self.pool.retrying(|connection| async move { connection.server().check_writable() }).await?;
         self.load(batches, on_conflict).await
     }
 
@@ -206,7 +225,10 @@ impl SimilarityIndex for PgvectorIndex {
         self.look_again().await?;
         let (items, table) = (self.count(Scope::All).await?, self.table());
         let connection = self.pool.get().await?;
-        const SIZES: &str = "SELECT pg_catalog.pg_total_relation_size($1::oid), pg_catalog.pg_indexes_size($1::oid)";
+        // A partitioned table is its partitions; any other has none.
+        const SIZES: &str = "\
+            SELECT sum(pg_catalog.pg_total_relation_size(part))::bigint, sum(pg_catalog.pg_indexes_size(part))::bigint \
+            FROM (SELECT $1::oid AS part UNION SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)) AS parts";
         let rows = connection.query(&[], SIZES, &[(&table.oid, tokio_postgres::types::Type::OID)]).await;
         let rows = rows.map_err(|error| self.failed("measure", error))?;
         let [bytes, indexes] = rows.first().map_or([0, 0], |row| [0, 1].map(|column| row.get::<_, i64>(column).unsigned_abs()));

@@ -1,7 +1,8 @@
 //! Adding: rows come by binary COPY, straight into the table.
 //!
 //! A transaction first removes what it overwrites, then copies; so a batch is there whole or not at all, no staging table is filled twice, and an attached
-//! table needs no constraint. Where another session adds the same item at the same moment, the table's key refuses one of them, which looks again.
+//! table needs no constraint. Where another session adds the same item at the same moment, the table's key refuses one of them, which looks again; a table
+//! without such a key is locked against other writers instead.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,8 @@ const GROUP_BYTES: usize = 32 << 20;
 const GROUP_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes are handed to the driver at once.
 const PIECE: usize = 256 << 10;
+/// How often others may have added the same items at the same moment.
+const RACES: usize = 10;
 
 /// Batches that are committed together.
 #[derive(Default)]
@@ -104,7 +107,7 @@ impl PgvectorIndex {
             None => self.is_empty().await?,
         };
         let write = Write { index: self, batches: &batches, on_conflict };
-        let done = write.until_done(expects_nothing).await.map_err(|error| error.with_operation("add to index"))?;
+        let done = write.until_done(expects_nothing && self.table().keyed).await.map_err(|error| error.with_operation("add to index"))?;
         // Items that come again in a later group are found by the key, and then all groups look.
         *is_empty = Some(expects_nothing && !done.looked);
         self.changed();
@@ -145,11 +148,20 @@ struct Done {
     looked: bool,
 }
 
+/// Which ids are taken.
+#[derive(Default)]
+struct Held {
+    /// By items of the index.
+    items: HashSet<ItemId>,
+    /// By rows of others' tables that are none, as no metric ranks their vectors: they make room.
+    others: Vec<String>,
+}
+
 /// What became of a transaction.
 enum Outcome {
     Committed(AddReport),
-    /// An item was there that was not expected.
-    Taken,
+    /// An item was there that was not expected, as the server says.
+    Taken(tokio_postgres::Error),
 }
 
 impl Write<'_> {
@@ -163,18 +175,25 @@ impl Write<'_> {
                 let (looks, lost) = (&looks, &lost);
                 async move {
                     let before = *lost.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(report) = before
-                        && self.was_committed().await?
-                    {
-                        return Ok(Done { report, looked: true });
+                    if let Some(report) = before {
+                        // Looking takes a connection of its own, and this may be the only one.
+                        drop(connection);
+                        if self.was_committed().await? {
+                            return Ok(Done { report, looked: true });
+                        }
+                        connection = self.index.pool.get().await?;
                     }
+                    let mut races = 0;
                     loop {
                         let looked = looks.load(Ordering::Relaxed);
                         match self.once(&mut connection, looked, lost).await? {
                             Outcome::Committed(report) => return Ok(Done { report, looked }),
                             // Another session was faster, and its items are visible now.
-                            Outcome::Taken => looks.store(true, Ordering::Relaxed),
+                            Outcome::Taken(_) if races < RACES => looks.store(true, Ordering::Relaxed),
+                            // Not by a race: a key of the table that is not the id's.
+                            Outcome::Taken(refusal) => return Err(self.index.failed("add rows to", refusal)),
                         }
+                        races += 1;
                     }
                 }
             })
@@ -185,7 +204,11 @@ impl Write<'_> {
         let failed = |error| self.index.failed("add rows to", error);
         let ids: Vec<String> = self.batches.iter().flat_map(VectorBatch::items).map(|item| item.id.to_string()).collect();
         let transaction = connection.transaction(&[]).await.map_err(failed)?;
-        let held: HashSet<ItemId> = if looks { self.held(&transaction, &ids).await? } else { HashSet::new() };
+        if !self.index.table().keyed {
+            let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", self.index.ranked.table);
+            transaction.batch_execute(&sql).await.map_err(failed)?;
+        }
+        let Held { items: held, others: mut gone } = if looks { self.held(&transaction, &ids).await? } else { Held::default() };
         let mut report = AddReport::default();
         match self.on_conflict {
             OnConflict::Error if !held.is_empty() => return Err(self.taken(&held)),
@@ -193,8 +216,10 @@ impl Write<'_> {
             OnConflict::Overwrite | OnConflict::Error => report.replaced = held.len() as u64,
         }
         report.added = (ids.len() - held.len()) as u64;
-        if report.replaced > 0 {
-            let gone: Vec<String> = held.iter().map(ItemId::to_string).collect();
+        if self.on_conflict == OnConflict::Overwrite {
+            gone.extend(held.iter().map(ItemId::to_string));
+        }
+        if !gone.is_empty() {
             let sql = format!("DELETE FROM {} WHERE id = ANY($1)", self.index.ranked.table);
             transaction.execute_typed(&sql, &[(&gone, Type::TEXT_ARRAY)]).await.map_err(failed)?;
         }
@@ -203,7 +228,7 @@ impl Write<'_> {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                 transaction.rollback().await.map_err(failed)?;
-                return Ok(Outcome::Taken);
+                return Ok(Outcome::Taken(error));
             }
             Err(error) => return Err(failed(error)),
         }
@@ -212,16 +237,27 @@ impl Write<'_> {
         let first = *lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(report);
         match transaction.commit().await {
             Ok(()) => Ok(Outcome::Committed(first)),
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(Outcome::Taken),
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(Outcome::Taken(error)),
             Err(error) => Err(failed(error)),
         }
     }
 
     /// Which of `ids` the table holds.
-    async fn held(&self, transaction: &Transaction<'_>, ids: &Vec<String>) -> Result<HashSet<ItemId>> {
-        let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", self.index.ranked.table);
+    async fn held(&self, transaction: &Transaction<'_>, ids: &Vec<String>) -> Result<Held> {
+        let rankable = self.index.ranked.rankable.as_deref().unwrap_or("true");
+        let sql = format!("SELECT id, {rankable} FROM {} WHERE id = ANY($1)", self.index.ranked.table);
         let rows = transaction.query_typed(&sql, &[(ids, Type::TEXT_ARRAY)]).await.map_err(|error| self.index.failed("look for items in", error))?;
-        Ok(rows.iter().map(|row| ItemId::from_text(row.get(0))).collect())
+        let mut held = Held::default();
+        for row in &rows {
+            let id: &str = row.get(0);
+            if row.get(1) {
+                held.items.insert(ItemId::from_text(id));
+            } else {
+                held.others.push(id.to_owned());
+            }
+        }
+        held.others.retain(|id| !held.items.contains(&ItemId::from_text(id)));
+        Ok(held)
     }
 
     async fn copy(&self, transaction: &Transaction<'_>, skipped: Option<&HashSet<ItemId>>) -> Result<(), tokio_postgres::Error> {

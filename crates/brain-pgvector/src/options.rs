@@ -128,8 +128,14 @@ impl Options {
     /// # Errors
     /// [`Unsupported`](brain_core::ErrorKind::Unsupported), with what can.
     pub(crate) fn check(&self, spec: &IndexSpec) -> Result<()> {
-        if self.method == Some(Method::Ivfflat) && matches!(spec.metric, Metric::L1 | Metric::Jaccard) {
-            return Err(Error::unsupported(format!("an ivfflat index cannot rank by {}", spec.metric))
+        let refused = match spec.metric {
+            Metric::L1 | Metric::Jaccard => Some(String::new()),
+            // A direction of one number is a sign, which makes no lists.
+            Metric::Cosine | Metric::DotProduct if spec.dimension == 1 => Some(" vectors of one number".to_owned()),
+            _ => None,
+        };
+        if let Some(what) = refused.filter(|_| self.method == Some(Method::Ivfflat)) {
+            return Err(Error::unsupported(format!("an ivfflat index cannot rank{what} by {}", spec.metric))
                 .with_hint("choose index_type hnsw, or none to compare every row"));
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Removing rows, all or none.
 
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use brain_core::{Error, ItemId, OnMissing, RemoveReport, Result, Selector, enumerate};
 use tokio_postgres::types::Type;
@@ -19,7 +20,8 @@ const REBUILD_ROWS: u64 = 1_000;
 impl PgvectorIndex {
     pub(crate) async fn remove_rows(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
         let before = self.count_rows("*", brain_core::Scope::All).await?;
-        let outcome = self.pool.retrying(|connection| self.remove_once(connection, selector, on_missing)).await;
+        let lost = &Mutex::new(None);
+        let outcome = self.pool.retrying(|connection| self.remove_once(connection, selector, on_missing, lost)).await;
         let report = outcome.map_err(|error| error.with_operation("remove from index"))?;
         self.changed();
         if report.removed >= REBUILD_ROWS && report.removed < before && report.removed as f64 > before as f64 * REBUILD {
@@ -28,7 +30,14 @@ impl PgvectorIndex {
         Ok(report)
     }
 
-    async fn remove_once(&self, mut connection: Connection, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
+    /// Removes the rows, unless a transaction that was `lost`, so that nobody knows whether it was committed, has done so.
+    async fn remove_once(
+        &self,
+        mut connection: Connection,
+        selector: Selector<'_>,
+        on_missing: OnMissing,
+        lost: &Mutex<Option<RemoveReport>>,
+    ) -> Result<RemoveReport> {
         let failed = |error| self.failed("remove rows from", error);
         let transaction = connection.transaction(&[]).await.map_err(failed)?;
         let table = &self.ranked.table;
@@ -43,8 +52,9 @@ impl PgvectorIndex {
                 } else {
                     transaction.execute_typed(&format!("DELETE FROM {table}"), &[]).await.map_err(failed)?
                 };
+                let report = first_of(lost, RemoveReport { removed, missing: Vec::new() });
                 transaction.commit().await.map_err(failed)?;
-                return Ok(RemoveReport { removed, missing: Vec::new() });
+                return Ok(report);
             }
             Selector::Items(ids) => (ids, 0),
             Selector::Samples(ids) => (ids, 1),
@@ -55,6 +65,10 @@ impl PgvectorIndex {
         let sql = format!("DELETE FROM {table}{scope} RETURNING id, {}", self.ranked.sample);
         let ids = clause.ids.unwrap_or_default();
         let rows = transaction.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await.map_err(failed)?;
+        let before = lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(report) = before.filter(|_| rows.is_empty()) {
+            return Ok(report);
+        }
         let found: HashSet<ItemId> = rows.iter().map(|row| ItemId::from_text(row.get(column))).collect();
         let mut listed = HashSet::new();
         let missing: Vec<ItemId> = asked.iter().filter(|id| !found.contains(id) && listed.insert(*id)).cloned().collect();
@@ -63,9 +77,10 @@ impl PgvectorIndex {
             return Err(Error::not_found(format!("the index {} does not hold {}", self.spec.name, enumerate(&missing)))
                 .with_hint("nothing was removed; leave these ids out, or choose to ignore what is missing"));
         }
-        transaction.commit().await.map_err(failed)?;
         let missing = if on_missing == OnMissing::Ignore { Vec::new() } else { missing };
-        Ok(RemoveReport { removed: rows.len() as u64, missing })
+        let report = first_of(lost, RemoveReport { removed: rows.len() as u64, missing });
+        transaction.commit().await.map_err(failed)?;
+        Ok(report)
     }
 
     /// Builds the index anew beside the old one, which serves until then.
@@ -74,11 +89,15 @@ impl PgvectorIndex {
         if table.note.is_none() {
             return Ok(());
         }
-        let connection = self.pool.get().await?;
         for index in table.indexes.iter().filter(|index| index.valid && index.method == Method::Hnsw) {
             let sql = format!("REINDEX INDEX CONCURRENTLY {}", qualified(Some(&table.schema), &index.name));
-            connection.batch(&sql).await.map_err(|error| self.failed("rebuild the index of", error))?;
+            self.maintain(&sql, "rebuild the index of").await?;
         }
         Ok(())
     }
+}
+
+/// What the first attempt counted: where its end was never heard of, a later one may find nothing left.
+fn first_of(lost: &Mutex<Option<RemoveReport>>, report: RemoveReport) -> RemoveReport {
+    lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(report).clone()
 }

@@ -48,7 +48,8 @@ impl Clause {
         let sql = if ids.len() <= LOOKED_UP {
             format!(" WHERE {column} = ANY(${number})")
         } else {
-            format!(" JOIN (SELECT unnest(${number}::text[]) AS wanted) AS scope ON {column} = wanted")
+            // Others' tables may have any name, and any other columns: these have a blank.
+            format!(" JOIN (SELECT unnest(${number}::text[]) AS \"wanted id\") AS \"wanted ids\" ON {column} = \"wanted id\"")
         };
         Self { sql, ids: Some(ids.iter().map(ItemId::to_string).collect()) }
     }

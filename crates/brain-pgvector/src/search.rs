@@ -7,9 +7,10 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::calibrate::MANY;
 use crate::connect::Setting;
 use crate::index::PgvectorIndex;
-use crate::options::Method;
+use crate::options::{Method, Over};
 use crate::scope::Clause;
 use crate::table::VectorIndex;
 use crate::wire::QueryVector;
@@ -41,11 +42,11 @@ impl PgvectorIndex {
             return Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"));
         }
         let queries: Vec<&[f32]> = request.queries.chunks_exact(dimension).collect();
-        if self.table().note.is_some_and(|note| note.extreme) || !queries.iter().all(|query| self.is_plain(query)) {
+        let table = self.current_table().await?;
+        if table.note.is_some_and(|note| note.extreme) || !queries.iter().all(|query| self.is_plain(query)) {
             let why = "numbers this large or small exceed the server's single precision, so the rows were compared here";
             return self.compared_here(&queries, request, why).await;
         }
-        let table = self.table();
         match self.way(&table.index_for(self.spec.metric, dimension), &request).await? {
             Way::Every(declined) => self.every(&queries, request, declined).await,
             Way::Index { index, candidates, effort } => {

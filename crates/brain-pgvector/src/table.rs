@@ -68,6 +68,8 @@ pub(crate) struct Table {
     /// What this library wrote about it; `None` where others made it.
     pub(crate) note: Option<Note>,
     pub(crate) indexes: Vec<VectorIndex>,
+    /// Whether the server keeps two rows from having one id.
+    pub(crate) keyed: bool,
     /// Whether samples are found by an index.
     pub(crate) samples_indexed: bool,
     /// Whether `sample_id` may be missing.

@@ -115,8 +115,13 @@ impl Session {
 
     /// Statements without values, parted by semicolons; several are one transaction. Behind a pooler they run under the server's own settings.
     pub async fn batch(&self, sql: &str) -> Result<(), Error> {
+        self.alone(&[], sql).await
+    }
+
+    /// A statement that allows no transaction around it, such as VACUUM. Behind a pooler it runs under the server's own settings.
+    pub async fn alone(&self, settings: &[Setting], sql: &str) -> Result<(), Error> {
         self.watched(async {
-            let _kept = if self.direct { Some(self.under(&[]).await?) } else { None };
+            let _kept = if self.direct { Some(self.under(settings).await?) } else { None };
             self.client.batch_execute(sql).await
         })
         .await

@@ -4,6 +4,10 @@
 
 mod conformance;
 mod connect;
+mod fiftyone;
+mod others;
 mod proxy;
+mod questions;
 mod schema;
 mod server;
+mod shapes;

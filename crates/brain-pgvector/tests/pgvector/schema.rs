@@ -6,6 +6,7 @@ use brain_core::Result;
 use brain_core::config::{Config, Environment, ResolvedParameters, Sources};
 use brain_pgvector::{DECLARATION, PgvectorBackend, Pool};
 use brain_testkit::services::Server;
+use tokio_postgres::types::Type;
 
 use crate::server::{pool, run};
 
@@ -41,6 +42,18 @@ impl Schema {
         let mut all = vec![("connection_string".to_owned(), self.url())];
         all.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Config::load(&sources, &[DECLARATION])?.parameters("pgvector", &all)
+    }
+
+    /// What there is in the schema, with its definition and its comment, a line each.
+    pub(crate) async fn objects(&self) -> Vec<String> {
+        const OBJECTS: &str = "\
+            SELECT concat_ws(' ', c.relkind, c.relname, pg_get_indexdef(c.oid), c.reloptions::text, obj_description(c.oid, 'pg_class'), \
+                             (SELECT string_agg(concat(attname, format_type(atttypid, atttypmod), attstorage), ',' ORDER BY attnum) \
+                              FROM pg_attribute WHERE attrelid = c.oid)) \
+            FROM pg_class c WHERE c.relnamespace = $1::text::regnamespace ORDER BY c.relname";
+        let session = self.pool.get().await.unwrap();
+        let rows = session.query(&[], OBJECTS, &[(&self.name, Type::TEXT)]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// Runs statements in the schema.
