@@ -135,8 +135,8 @@ mod tests {
         assert_eq!(recall(&hits(&[0.0, 1.0, 2.0]), &truth, 2), 1.0);
         assert_eq!(recall(&hits(&[0.0, 2.0, 3.0]), &truth, 2), 0.5);
         // Nine of ten, but of the farther five only four.
-        let truth: Vec<f32> = (0..=10).map(|number| number as f32).collect();
-        assert_eq!(recall(&hits(&truth[..10]), &hits(&truth), 10), 0.8);
+        let numbers: Vec<f32> = (0..=10).map(|number| number as f32).collect();
+        assert_eq!(recall(&hits(&numbers[..10]), &hits(&numbers), 10), 0.8);
         assert_eq!(recall(&hits(&[0.0]), &truth, 2), 0.0);
         assert_eq!(recall(&hits(&[0.0]), &hits(&[0.0]), 10), 1.0);
     }

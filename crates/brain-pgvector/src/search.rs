@@ -7,10 +7,9 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::calibrate::MANY;
 use crate::connect::Setting;
 use crate::index::PgvectorIndex;
-use crate::options::{Method, Over};
+use crate::options::Method;
 use crate::scope::Clause;
 use crate::table::VectorIndex;
 use crate::wire::QueryVector;
