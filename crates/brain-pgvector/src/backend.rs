@@ -94,10 +94,10 @@ impl SimilarityBackend for PgvectorBackend {
 
     async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
         self.capabilities.check(NAME, spec.metric, spec.dimension)?;
-        let options = Options::of(&spec.name, &spec.parameters)?;
+        let mut options = Options::of(&spec.name, &spec.parameters)?;
         options.check(spec)?;
         let session = self.pool()?.get().await?;
-        session.server().check_writable()?;
+        options.schema = Some(session.schema_for_tables(options.schema.as_deref()).await?);
         let sql = create_table(&session, spec, &options)?;
         match session.batch(&sql).await {
             Ok(()) => {}

@@ -60,9 +60,7 @@ impl PgvectorIndex {
             Selector::Samples(ids) => (ids, 1),
         };
         let clause = Clause::selected(selector, &self.ranked, 1);
-        // A join cannot be deleted from; its rows can.
-        let scope = if clause.is_lasting() { clause.sql } else { format!(" WHERE id IN (SELECT id FROM {table}{})", clause.sql) };
-        let sql = format!("DELETE FROM {table}{scope} RETURNING id, {}", self.ranked.sample);
+        let sql = format!("DELETE FROM {table}{} RETURNING id, {}", clause.sql, self.ranked.sample);
         let ids = clause.ids.unwrap_or_default();
         let rows = transaction.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await.map_err(failed)?;
         let before = lost.lock().unwrap_or_else(PoisonError::into_inner).clone();

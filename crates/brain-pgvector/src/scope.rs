@@ -4,7 +4,8 @@ use brain_core::{ItemId, Scope, Selector};
 
 use crate::table::Ranked;
 
-/// Up to so many ids are looked up one by one; more are joined, as PostgreSQL compares a row with each id of a list that it does not know beforehand.
+/// Up to so many ids are looked up one by one, whichever they are. For more, PostgreSQL must know them when it plans: then it may read the table and look
+/// each row's id up in a hash of them, where otherwise it would compare it with every one.
 const LOOKED_UP: usize = 2_000;
 
 /// Rows that are meant: the SQL that follows the table's name, and the ids that it speaks of.
@@ -45,13 +46,7 @@ impl Clause {
     }
 
     fn by(column: &str, ids: &[ItemId], number: usize) -> Self {
-        let sql = if ids.len() <= LOOKED_UP {
-            format!(" WHERE {column} = ANY(${number})")
-        } else {
-            // Others' tables may have any name, and any other columns: these have a blank.
-            format!(" JOIN (SELECT unnest(${number}::text[]) AS \"wanted id\") AS \"wanted ids\" ON {column} = \"wanted id\"")
-        };
-        Self { sql, ids: Some(ids.iter().map(ItemId::to_string).collect()) }
+        Self { sql: format!(" WHERE {column} = ANY(${number})"), ids: Some(ids.iter().map(ItemId::to_string).collect()) }
     }
 
     /// Whether the statement is worth preparing: its plan does not depend on the ids.
