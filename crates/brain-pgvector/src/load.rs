@@ -186,13 +186,26 @@ impl Write<'_> {
                     let mut races = 0;
                     loop {
                         let looked = looks.load(Ordering::Relaxed);
-                        match self.once(&mut connection, looked, lost).await? {
-                            Outcome::Committed(report) => return Ok(Done { report, looked }),
-                            // Another session was faster, and its items are visible now.
-                            Outcome::Taken(_) if races < RACES => looks.store(true, Ordering::Relaxed),
-                            // Not by a race: a key of the table that is not the id's.
-                            Outcome::Taken(refusal) => return Err(self.index.failed("add rows to", refusal)),
+                        let refused = match self.once(&mut connection, looked, lost).await {
+                            Ok(Outcome::Committed(report)) => return Ok(Done { report, looked }),
+                            Ok(Outcome::Taken(refusal)) => Ok(refusal),
+                            Err(error) => Err(error),
+                        };
+                        // The transaction that was lost may have ended just now: then its own rows are in the way.
+                        if let Some(report) = before {
+                            drop(connection);
+                            if self.was_committed().await? {
+                                return Ok(Done { report, looked: true });
+                            }
+                            connection = self.index.pool.get().await?;
                         }
+                        let refusal = refused?;
+                        if races == RACES {
+                            // Not by a race: a key of the table that is not the id's.
+                            return Err(self.index.failed("add rows to", refusal));
+                        }
+                        // Another session was faster, and its items are visible now.
+                        looks.store(true, Ordering::Relaxed);
                         races += 1;
                     }
                 }

@@ -4,10 +4,14 @@
 
 mod conformance;
 mod connect;
+mod faults;
 mod fiftyone;
+mod full_disk;
+mod kill;
 mod others;
 mod proxy;
 mod questions;
 mod schema;
 mod server;
 mod shapes;
+mod together;

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use brain_core::Result;
-use brain_core::config::{Config, Environment, ResolvedParameters, Sources};
-use brain_pgvector::{DECLARATION, PgvectorBackend, Pool};
+use brain_core::config::ResolvedParameters;
+use brain_pgvector::{PgvectorBackend, Pool};
 use brain_testkit::services::Server;
 use tokio_postgres::types::Type;
 
-use crate::server::{pool, run};
+use crate::server::{backend_of, parameters as parameters_of, pool, run};
 
 pub(crate) struct Schema {
     pub(crate) name: String,
@@ -28,20 +28,34 @@ impl Schema {
 
     /// The connection string of the schema.
     pub(crate) fn url(&self) -> String {
-        let tls = self.server.tls.as_ref().map(|tls| format!("&sslmode=verify-full&sslrootcert={}", tls.ca_file.display())).unwrap_or_default();
-        format!("{}?options=-csearch_path%3D{},public{tls}", self.server.url(), self.name)
+        self.url_at(&self.server)
+    }
+
+    /// That of the schema on its server, reached in another way.
+    fn url_at(&self, server: &Server) -> String {
+        let tls = server.tls.as_ref().map(|tls| format!("&sslmode=verify-full&sslrootcert={}", tls.ca_file.display())).unwrap_or_default();
+        format!("{}?options=-csearch_path%3D{name},public&application_name={name}{tls}", server.url(), name = self.name)
     }
 
     /// The backend whose tables are made here.
     pub(crate) fn backend(&self) -> PgvectorBackend {
-        PgvectorBackend::new(&self.parameters(&[]).unwrap())
+        backend_of(&self.url())
+    }
+
+    /// That backend, which reaches the server in another way.
+    pub(crate) fn backend_at(&self, server: &Server) -> PgvectorBackend {
+        backend_of(&self.url_at(server))
+    }
+
+    /// Ends every connection that the schema's backends have, and waits until they are gone; how many there were.
+    pub(crate) async fn terminate(&self) -> usize {
+        const END: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1";
+        self.pool.get().await.unwrap().query(&[], END, &[(&self.name, Type::TEXT)]).await.unwrap().len()
     }
 
     pub(crate) fn parameters(&self, parameters: &[(&str, &str)]) -> Result<ResolvedParameters> {
-        let sources = Sources { file: None, home: Some("home".into()), environment: Environment::default() };
-        let mut all = vec![("connection_string".to_owned(), self.url())];
-        all.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Config::load(&sources, &[DECLARATION])?.parameters("pgvector", &all)
+        let url = self.url();
+        parameters_of(&[&[("connection_string", url.as_str())], parameters].concat())
     }
 
     /// What there is in the schema, with its definition and its comment, a line each.
