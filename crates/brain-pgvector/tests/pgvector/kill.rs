@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use brain_core::search::SearchRequest;
@@ -188,11 +188,8 @@ fn one_life(schema: &Schema, next: usize, random: &mut Random) -> Vec<String> {
     // Short lives as often as long ones.
     let longest = 1 + random.below(LONGEST_LIFE);
     let end = Instant::now() + Duration::from_micros(random.below(longest) as u64);
-    loop {
-        match told.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(line) => lines.push(line),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
+    while let Ok(line) = told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        lines.push(line);
     }
     child.kill().unwrap();
     child.wait().unwrap();

@@ -124,8 +124,8 @@ fn little_is_under_way_however_much_there_is() {
         let index = backend.create(&spec).await.unwrap();
         let reader = backend.open(&spec).await.unwrap();
         let corpus = Corpus::samples(Shape::OneDimension, ROWS, Ids::Hex, 1);
-        // Where they may be committed together, they are, up to 8 MiB: 4,096 rows and what is over.
-        for (rule, most) in [(OnConflict::Error, BATCH), (OnConflict::Skip, 4_096 + BATCH)] {
+        // Where they may be committed together, they are, up to 32 MiB and what is over.
+        for (rule, most) in [(OnConflict::Error, BATCH), (OnConflict::Skip, (32 << 20) / (4 * 512) + BATCH)] {
             index.remove(Selector::All, OnMissing::Error).await.unwrap();
             let taken = AtomicUsize::new(0);
             let batches = stream::iter(corpus.items.chunks(BATCH)).then(async |items| {
