@@ -85,6 +85,26 @@ fn a_large_removal_builds_the_index_anew() {
 }
 
 #[test]
+fn half_an_index_is_not_searched_and_is_dropped() {
+    run(async {
+        let schema = Schema::new(postgres()).await;
+        let backend = schema.backend().with_exact_below(0);
+        let index = backend.create(&spec("cut_off")).await.unwrap();
+        let rows = rows(300, 1);
+        add(&*index, &rows, OnConflict::Error).await.unwrap();
+        // As a rebuild leaves it that was cut off.
+        schema.batch("CREATE INDEX half ON cut_off USING hnsw (embedding_vector vector_cosine_ops)").await;
+        schema.batch("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass").await;
+        let index = backend.open(&spec("cut_off")).await.unwrap();
+        assert_eq!(index.info().await.unwrap().details["index"], "none: every row is compared");
+        assert_answers(&*index, &rows, &mut Recall::default()).await;
+        index.build(&NoProgress).await.unwrap();
+        assert_eq!(index.info().await.unwrap().details["index"], "cut_off_embedding_vector_idx (hnsw)");
+        assert!(schema.objects().await.iter().all(|object| !object.starts_with("i half")));
+    });
+}
+
+#[test]
 fn many_search_at_once() {
     run(async {
         let schema = Schema::new(postgres()).await;
