@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::catalog;
 use crate::connect::{Connection, Pool};
 use crate::options::Options;
+use crate::scope::Texts;
 use crate::table::{Calibration, Note, Ranked, Table};
 
 /// For how long a count, or a look at the table, serves to plan a search with.
@@ -37,6 +38,7 @@ pub struct PgvectorIndex {
     pub(crate) extension: String,
     /// Below so many rows all are compared.
     pub(crate) exact_below: u64,
+    pub(crate) texts: Texts,
     capabilities: Capabilities,
     table: RwLock<Arc<Table>>,
     /// When the table was looked at, and how many changes this process had made by then.
@@ -80,6 +82,7 @@ impl PgvectorIndex {
             ranked,
             extension,
             exact_below,
+            texts: Texts::default(),
             capabilities,
             table: RwLock::new(Arc::new(table)),
             looked: Mutex::new((Instant::now(), changes.load(Ordering::Relaxed))),

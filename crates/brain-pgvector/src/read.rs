@@ -25,13 +25,13 @@ const AHEAD: usize = 2;
 impl PgvectorIndex {
     /// What `counted` counts of the rows in scope: `*`, or distinct samples.
     pub(crate) async fn count_rows(&self, counted: &str, scope: Scope<'_>) -> Result<u64> {
-        let clause = Clause::of(scope, &self.ranked, 1);
+        let clause = Clause::of(scope, &self.ranked, 1, &self.texts);
         let sql = format!("SELECT count({counted}) FROM {}{}", self.ranked.table, self.ranked.filtered(&clause.sql));
         let (clause, sql) = (&clause, &sql);
         let count = self
             .pool
             .retrying(|connection| async move {
-                let parameters = clause.ids.as_ref().map(|ids| (ids as _, Type::TEXT_ARRAY));
+                let parameters = clause.ids.as_deref().map(|ids| (ids as _, Type::TEXT_ARRAY));
                 let parameters = parameters.as_slice();
                 let rows = if clause.is_lasting() {
                     connection.query(&[], sql, parameters).await
@@ -68,7 +68,7 @@ impl PgvectorIndex {
             let scope = self.ranked.filtered(&clause.sql);
             let sql =
                 format!("SELECT id, {}, {x}.{send}({VECTOR_COLUMN}) FROM {}{scope} ORDER BY id COLLATE \"C\"", self.ranked.sample, self.ranked.table);
-            let (sql, ids) = (&sql, &clause.ids.unwrap_or_default());
+            let (sql, ids) = (&sql, &*clause.ids.unwrap_or_default());
             let rows = self
                 .pool
                 .retrying(|connection| async move {

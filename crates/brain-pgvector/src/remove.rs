@@ -62,7 +62,7 @@ impl PgvectorIndex {
         let clause = Clause::selected(selector, &self.ranked, 1);
         let sql = format!("DELETE FROM {table}{} RETURNING id, {}", clause.sql, self.ranked.sample);
         let ids = clause.ids.unwrap_or_default();
-        let rows = transaction.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await.map_err(failed)?;
+        let rows = transaction.query_typed(&sql, &[(&*ids, Type::TEXT_ARRAY)]).await.map_err(failed)?;
         let before = lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(report) = before.filter(|_| rows.is_empty()) {
             return Ok(report);

@@ -153,13 +153,13 @@ impl PgvectorIndex {
             let response = self.compared_here(queries, request, "the rows were read once and compared here with all queries").await?;
             return Ok(NearestResponse { declined, ..response });
         }
-        let clause = Clause::of(request.scope, &self.ranked, 2);
+        let clause = Clause::of(request.scope, &self.ranked, 2, &self.texts);
         let sql = self.ranked.every(&clause.sql, request.direction == Direction::Farthest, Some(request.k));
         let (sql, clause) = (&sql, &clause);
-        let settings = &every();
+        let settings = &every(clause.is_lasting());
         let mut answers: Vec<BoxFuture<'_, Result<Vec<Hit>>>> = Vec::with_capacity(queries.len());
         for query in queries {
-            answers.push(async move { hits(&self.ask(settings, sql, query, clause.ids.as_ref(), clause.is_lasting()).await?) }.boxed());
+            answers.push(async move { hits(&self.ask(settings, sql, query, clause.ids.as_deref(), clause.is_lasting()).await?) }.boxed());
         }
         let hits: Vec<Vec<Hit>> = stream::iter(answers).buffered(AT_ONCE).try_collect().await?;
         Ok(NearestResponse { hits, exact: true, declined, remark: Some("the server compared every row in scope".to_owned()) })
@@ -172,11 +172,11 @@ impl PgvectorIndex {
         let (settings, sql, clause) = match self.way(&table.index_for(self.spec.metric, self.spec.dimension), &request).await? {
             Way::Index { index, candidates, effort } => (settings(index, effort), self.ranked.through(index, candidates), Clause::all()),
             Way::Every(_) => {
-                let clause = Clause::of(request.scope, &self.ranked, 2);
-                (every(), self.ranked.every(&clause.sql, request.direction == Direction::Farthest, Some(request.k)), clause)
+                let clause = Clause::of(request.scope, &self.ranked, 2, &self.texts);
+                (every(clause.is_lasting()), self.ranked.every(&clause.sql, request.direction == Direction::Farthest, Some(request.k)), clause)
             }
         };
-        let rows = self.ask(&settings, &format!("EXPLAIN {sql}"), query, clause.ids.as_ref(), false).await?;
+        let rows = self.ask(&settings, &format!("EXPLAIN {sql}"), query, clause.ids.as_deref(), false).await?;
         let lines: Vec<String> = rows.iter().map(|row| without_values(row.get(0))).collect();
         Ok(lines.join("\n"))
     }
@@ -216,12 +216,17 @@ fn settings(index: &VectorIndex, effort: u32) -> Vec<Setting> {
         Method::Hnsw => ("hnsw.ef_search", effort.to_string()),
         Method::Ivfflat => ("ivfflat.probes", effort.to_string()),
     };
-    vec![effort, ("enable_seqscan", "off".to_owned()), ("jit", "off".to_owned())]
+    vec![effort, ("enable_seqscan", "off".to_owned()), ("jit", "off".to_owned()), plan(true)]
 }
 
 /// What a search that compares every row runs under.
-fn every() -> Vec<Setting> {
-    vec![("jit", "off".to_owned())]
+fn every(is_lasting: bool) -> Vec<Setting> {
+    vec![("jit", "off".to_owned()), plan(is_lasting)]
+}
+
+/// A statement that is prepared is planned once, and not five times more to find out whether that is worth it.
+fn plan(is_lasting: bool) -> Setting {
+    ("plan_cache_mode", if is_lasting { "force_generic_plan" } else { "auto" }.to_owned())
 }
 
 /// A line of a plan with its values, thousands of numbers or ids, left out.

@@ -104,6 +104,10 @@ pub(crate) struct Ranked {
     metric: Metric,
     /// The expression of the sample's id.
     pub(crate) sample: &'static str,
+    /// Whether an index finds an id.
+    pub(crate) ids_indexed: bool,
+    /// Whether an index finds a sample.
+    pub(crate) samples_indexed: bool,
     /// What keeps rows out that no metric, or not this one, can rank. `None` for tables that hold no such rows.
     pub(crate) rankable: Option<String>,
 }
@@ -121,7 +125,18 @@ impl Ranked {
             Metric::Cosine => format!("{VECTOR_COLUMN} IS NOT NULL AND {extension}.{norm}({VECTOR_COLUMN}) <> 0"),
             _ => format!("{VECTOR_COLUMN} IS NOT NULL"),
         });
-        Self { table: table.sql(), extension, halves: table.halves, dimension: spec.dimension, metric: spec.metric, sample, rankable }
+        Self {
+            table: table.sql(),
+            extension,
+            halves: table.halves,
+            dimension: spec.dimension,
+            metric: spec.metric,
+            sample,
+            ids_indexed: table.keyed,
+            // A table of this library gets that index when it is built.
+            samples_indexed: table.samples_indexed || table.note.is_some(),
+            rankable,
+        }
     }
 
     fn operator(&self, metric: Metric) -> String {

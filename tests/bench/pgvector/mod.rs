@@ -24,7 +24,8 @@ const ASKED: usize = 200;
 
 pub(crate) fn run(flags: &Flags) {
     let (rows, dimension) = (flags.number("rows", 50_000), flags.number("dim", 512));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // As pgbench does: one thread for all connections.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let home = tempfile::tempdir().unwrap();
     runtime.block_on(measure(Data::new(rows, dimension, flags.text("data").unwrap_or("clustered") == "clustered"), home.path()));
 }
@@ -123,13 +124,15 @@ impl Bench<'_> {
         let statement = self.raw.prepare(&nearest(&self.ours, "")).await;
         let queries = self.queries_near_rows(ASKED);
         let (mut ours, mut floor, mut found) = (Vec::new(), Vec::new(), 0);
-        for (number, query) in queries.iter().enumerate() {
+        let mut answers = Vec::new();
+        for query in &queries {
             floor.push(self.raw.ask(&statement, &[&Vector(query)]).await.0);
             let (ms, ids, _) = self.ask(query, Scope::All, Precision::Approximate).await;
             ours.push(ms);
-            if number % 4 == 0 {
-                found += common(&ids, &self.ask(query, Scope::All, Precision::Exact).await.1);
-            }
+            answers.push(ids);
+        }
+        for (query, ids) in queries.iter().zip(&answers).step_by(4) {
+            found += common(ids, &self.ask(query, Scope::All, Precision::Exact).await.1);
         }
         against("query, p50", median(ours), "the statement, prepared, one connection", median(floor));
         alone("  recall@10 of it", found as f64 / (queries.len().div_ceil(4) * K) as f64, &format!("at ef_search {}", self.ef));
