@@ -106,7 +106,7 @@ impl PgvectorIndex {
 }
 
 fn between(row: &[f32], other: &[f32]) -> Vec<f32> {
-    row.iter().zip(other).map(|(x, y)| x + AWAY * (y - x)).collect()
+    row.iter().zip(other).map(|(x, y)| x * (1.0 - AWAY) + y * AWAY).collect()
 }
 
 /// A graph search keeps at least as many rows in sight as it is to return.
