@@ -99,7 +99,8 @@ pub trait SimilarityBackend: Send + Sync {
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when what is there has another dimension or metric.
     async fn open(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>>;
 
-    /// Opens an index that somebody else made; dimension, metric and count are read from what is there.
+    /// Opens an index that somebody else made; dimension, metric and count are read from what is there. The specification it gives is to be kept: its
+    /// parameters may hold what was found out on the way, and spare the next call the work.
     ///
     /// # Errors
     /// [`Unsupported`](crate::ErrorKind::Unsupported) where the capabilities say so; [`NotFound`](crate::ErrorKind::NotFound);

@@ -63,8 +63,8 @@ impl PgvectorBackend {
         })
     }
 
-    fn index(&self, session: &Session, table: Table, spec: IndexSpec, options: Options) -> Result<Box<dyn SimilarityIndex>> {
-        Ok(Box::new(PgvectorIndex::new(Parts {
+    fn index(&self, session: &Session, table: Table, spec: IndexSpec, options: Options) -> Result<PgvectorIndex> {
+        Ok(PgvectorIndex::new(Parts {
             pool: self.pool()?.clone(),
             spec,
             options,
@@ -73,7 +73,7 @@ impl PgvectorBackend {
             capabilities: self.capabilities.clone(),
             changes: Arc::clone(&self.changes),
             exact_below: self.exact_below,
-        })))
+        }))
     }
 
     async fn found(&self, session: &Session, options: &Options) -> Result<Option<Table>> {
@@ -113,7 +113,7 @@ impl SimilarityBackend for PgvectorBackend {
             }
         }
         let table = self.found(&session, &options).await?.ok_or_else(|| gone(&options))?;
-        self.index(&session, table, spec.clone(), options)
+        Ok(Box::new(self.index(&session, table, spec.clone(), options)?))
     }
 
     async fn open(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
@@ -125,7 +125,7 @@ impl SimilarityBackend for PgvectorBackend {
         let items = table.note.map_or(spec.items, |note| note.items);
         let found = IndexSpec { dimension, metric, items, ..spec.clone() };
         check_same(&table, &found, Some(spec.dimension), Some(spec.metric), spec.items)?;
-        self.index(&session, table, spec.clone(), options)
+        Ok(Box::new(self.index(&session, table, spec.clone(), options)?))
     }
 
     async fn attach(&self, existing: &ExistingIndex) -> Result<Box<dyn SimilarityIndex>> {
@@ -144,7 +144,10 @@ impl SimilarityBackend for PgvectorBackend {
         let items = table.note.map_or(existing.items, |note| note.items);
         let found = IndexSpec { name: existing.name.clone(), dimension, metric, items, parameters: existing.parameters.clone() };
         check_same(&table, &found, existing.dimension, existing.metric, existing.items)?;
-        self.index(&session, table, found, options)
+        let mut index = self.index(&session, table, found, options)?;
+        drop(session);
+        index.measure_once().await?;
+        Ok(Box::new(index))
     }
 
     async fn drop_index(&self, index: &ExistingIndex) -> Result<bool> {

@@ -47,8 +47,11 @@ impl PgvectorIndex {
             // Counts are read off the index alone afterwards, and plans follow what there is now.
             self.maintain(&format!("VACUUM (ANALYZE) {}", self.ranked.table), "analyze").await?;
         }
-        if changed && self.options.effort.is_none() {
-            self.calibrate(rows, progress).await?;
+        if changed
+            && self.options.effort.is_none()
+            && let Some(found) = self.calibrate(rows, progress).await?
+        {
+            self.keep(found).await?;
         }
         Ok(())
     }

@@ -31,19 +31,21 @@ fn efforts(method: Method) -> &'static [u32] {
 }
 
 impl PgvectorIndex {
-    /// Finds out the effort that the index needs, and writes it down.
-    pub(crate) async fn calibrate(&self, rows: u64, progress: &dyn Progress) -> Result<()> {
+    /// Finds out the effort that the index needs; `None` where no search goes through it.
+    pub(crate) async fn calibrate(&self, rows: u64, progress: &dyn Progress) -> Result<Option<Calibration>> {
         let table = self.table();
-        let Some(index) = table.index_for(self.spec.metric, self.spec.dimension).filter(|_| rows >= self.exact_below) else { return Ok(()) };
+        let Some(index) = table.index_for(self.spec.metric, self.spec.dimension).filter(|_| rows >= self.exact_below) else {
+            return Ok(None);
+        };
         // No search of such a table is left to the server.
         if table.note.is_some_and(|note| note.extreme) {
-            return Ok(());
+            return Ok(None);
         }
         progress.start("measuring the recall of the index", None);
         let queries = self.sample(rows).await?;
         if queries.is_empty() {
             progress.finish();
-            return Ok(());
+            return Ok(None);
         }
         let most = usize::try_from(rows).unwrap_or(usize::MAX);
         let deepest = MEASURED[MEASURED.len() - 1].min(most);
@@ -74,7 +76,7 @@ impl PgvectorIndex {
             found.efforts.push((k, enough));
         }
         progress.finish();
-        self.keep(found).await
+        Ok(Some(found))
     }
 
     /// Vectors that lie among those that are stored.
@@ -83,7 +85,7 @@ impl PgvectorIndex {
         let send = if self.table().halves { "halfvec_send" } else { "vector_send" };
         let percent = (100.0 * 2.0 * ASKED as f64 / rows as f64).min(100.0);
         let sql = format!(
-            "SELECT {x}.{send}({}) FROM {} TABLESAMPLE BERNOULLI ({percent}){} LIMIT {ASKED}",
+            "SELECT {x}.{send}({}) FROM {} TABLESAMPLE BERNOULLI ({percent}){} ORDER BY random() LIMIT {ASKED}",
             crate::table::VECTOR_COLUMN,
             self.ranked.table,
             self.ranked.filtered("")

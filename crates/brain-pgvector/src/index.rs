@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use brain_core::{
-    AddReport, Capabilities, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict, OnMissing, Progress, RemoveReport,
-    Result, Scope, Selector, SimilarityIndex, VectorBatch,
+    AddReport, Capabilities, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict, OnMissing, Progress,
+    RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
 };
 use futures::TryStreamExt as _;
 use futures::stream::{BoxStream, StreamExt as _};
@@ -23,6 +23,8 @@ use crate::table::{Calibration, Note, Ranked, Table};
 
 /// For how long a count, or a look at the table, serves to plan a search with.
 const ESTIMATE: Duration = Duration::from_secs(10);
+/// The parameter of a run that is attached to an index: what was measured of it.
+const MEASURED: &str = "measured_recall";
 /// How many counts are kept.
 const ESTIMATES: usize = 64;
 
@@ -39,6 +41,8 @@ pub struct PgvectorIndex {
     /// Below so many rows all are compared.
     pub(crate) exact_below: u64,
     pub(crate) texts: Texts,
+    /// What was found out about an index that others made, and stands in the run's record: nothing is written to theirs.
+    pub(crate) measured: Option<Calibration>,
     capabilities: Capabilities,
     table: RwLock<Arc<Table>>,
     /// When the table was looked at, and how many changes this process had made by then.
@@ -83,12 +87,31 @@ impl PgvectorIndex {
             extension,
             exact_below,
             texts: Texts::default(),
+            measured: None,
             capabilities,
             table: RwLock::new(Arc::new(table)),
             looked: Mutex::new((Instant::now(), changes.load(Ordering::Relaxed))),
             changes,
             estimates: Mutex::default(),
         }
+    }
+
+    /// Finds out how hard a search has to look in an index that others made, or reads it from the run's parameters, where it is kept.
+    pub(crate) async fn measure_once(&mut self) -> Result<()> {
+        let table = self.table();
+        let is_measured = table.index_for(self.spec.metric, self.spec.dimension).is_none_or(|index| index.calibration.is_some());
+        if table.note.is_some() || is_measured || self.options.effort.is_some() {
+            return Ok(());
+        }
+        self.measured = self.spec.parameters.get(MEASURED).and_then(|kept| serde_json::from_value(kept.clone()).ok());
+        if self.measured.is_none() {
+            let rows = self.count(Scope::All).await?;
+            self.measured = self.calibrate(rows, &NoProgress).await?;
+            if let Some(measured) = &self.measured {
+                self.spec.parameters.insert(MEASURED.to_owned(), json!(measured));
+            }
+        }
+        Ok(())
     }
 
     /// What is known of the table.
@@ -246,7 +269,7 @@ impl SimilarityIndex for PgvectorIndex {
             None => drop(details.insert("index".to_owned(), json!("none: every row is compared"))),
             Some(index) => {
                 details.insert("index".to_owned(), json!(format!("{} ({})", index.name, index.method.as_str())));
-                if let Some(known) = &index.calibration {
+                if let Some(known) = index.calibration.as_ref().or(self.measured.as_ref()) {
                     let efforts = known.efforts.iter().map(|(k, effort)| (k.to_string(), json!(effort)));
                     details.insert("effort for the nearest".to_owned(), efforts.collect::<serde_json::Map<_, _>>().into());
                     details.insert("recall of 10, measured".to_owned(), json!(known.recall));

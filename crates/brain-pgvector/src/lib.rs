@@ -39,6 +39,7 @@
 //! # What is in the database
 //! A table `(id text primary key, sample_id text, embedding_vector vector(d))`, as FiftyOne makes it, and an index on the vectors. The table's comment says what
 //! ranks it and what its items are; the index's comment says how hard a search has to look. Both go where the table goes, a dump included.
+//! Nothing is written about tables that others made: what was measured of them stands in the run's record.
 //!
 //! # How a search is answered
 //! Through the index where that finds at least 99 % of the nearest, which is measured after the index is built: stored rows are asked for their neighbours, to

@@ -104,7 +104,7 @@ impl PgvectorIndex {
         if let Some(effort) = self.options.effort {
             return Effort::Enough(if index.method == Method::Hnsw { effort.max(k as u32) } else { effort });
         }
-        let Some(known) = &index.calibration else {
+        let Some(known) = index.calibration.as_ref().or(self.measured.as_ref()) else {
             return Effort::Enough(if index.method == Method::Hnsw { UNMEASURED.max((2 * k).min(most) as u32) } else { UNMEASURED });
         };
         match known.effort(k) {

@@ -67,6 +67,7 @@ impl Brain {
         })?;
         config.dimension = Some(index.spec().dimension);
         config.metric = index.spec().metric;
+        config.parameters.clone_from(&index.spec().parameters);
         record.config.extend(config.to_map());
         record.counts.insert("indexed".to_owned(), index.count(Scope::All).await?);
         record.error = None;

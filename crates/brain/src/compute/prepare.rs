@@ -273,6 +273,7 @@ async fn attach(backend: &dyn SimilarityBackend, config: &mut SimilarityConfig, 
         Ok(index) => {
             config.dimension = Some(index.spec().dimension);
             config.metric = index.spec().metric;
+            config.parameters.clone_from(&index.spec().parameters);
             config.attached = true;
             Ok(())
         }
