@@ -45,6 +45,18 @@ pub fn half_precision(batch: &VectorBatch, metric: Metric) -> Result<()> {
     Ok(())
 }
 
+/// Refuses numbers that are no whole count of query vectors.
+///
+/// # Errors
+/// [`DimensionMismatch`](ErrorKind::DimensionMismatch).
+pub fn queries(queries: &[f32], dimension: usize) -> Result<()> {
+    if queries.len().is_multiple_of(dimension) {
+        return Ok(());
+    }
+    let message = format!("{} numbers are no whole count of query vectors of {dimension}", queries.len());
+    Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"))
+}
+
 /// Refuses a query vector that could not be compared under `metric`.
 ///
 /// # Errors

@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
-use brain_core::{
-    Capabilities, Error, ErrorKind, ExistingIndex, Health, IndexSpec, ItemId, ItemKind, Metric, Parameters, Result, SimilarityBackend,
-    SimilarityIndex,
-};
+use brain_core::{Capabilities, Error, ExistingIndex, Health, IndexSpec, ItemId, Metric, Parameters, Result, SimilarityBackend, SimilarityIndex};
 use brain_store::Database;
 use serde_json::Value;
 
@@ -141,14 +138,14 @@ impl SimilarityBackend for LocalBackend {
     async fn open(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
         check_parameters(&spec.parameters)?;
         let index = self.find(&spec.name)?;
-        check_same(index.spec(), Some(spec.dimension), Some(spec.metric), spec.items)?;
+        ExistingIndex::from(spec).check(index.spec(), &named(&spec.name))?;
         Ok(Box::new(index))
     }
 
     async fn attach(&self, existing: &ExistingIndex) -> Result<Box<dyn SimilarityIndex>> {
         check_parameters(&existing.parameters)?;
         let index = self.find(&existing.name)?;
-        check_same(index.spec(), existing.dimension, existing.metric, existing.items)?;
+        existing.check(index.spec(), &named(&existing.name))?;
         Ok(Box::new(index))
     }
 
@@ -165,27 +162,12 @@ impl SimilarityBackend for LocalBackend {
     }
 }
 
-fn not_found(name: &str) -> Error {
-    Error::not_found(format!("there is no local index {name:?}")).with_hint("compute it first, or check the name and the home")
+fn named(name: &str) -> String {
+    format!("the local index {name:?}")
 }
 
-/// Refuses an index that is not what was expected.
-fn check_same(found: &IndexSpec, dimension: Option<usize>, metric: Option<Metric>, items: ItemKind) -> Result<()> {
-    let mut differences = Vec::new();
-    if let Some(expected) = dimension.filter(|&expected| expected != found.dimension) {
-        differences.push(format!("has vectors of {} numbers, not {expected}", found.dimension));
-    }
-    if let Some(expected) = metric.filter(|&expected| expected != found.metric) {
-        differences.push(format!("ranks by {}, not {expected}", found.metric));
-    }
-    if items != found.items {
-        differences.push(format!("holds {}, not {}", found.items.plural(), items.plural()));
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Conflict, format!("the local index {:?} {}", found.name, differences.join(", and ")))
-        .with_hint("ask for what the index has, or choose another index"))
+fn not_found(name: &str) -> Error {
+    Error::not_found(format!("there is no local index {name:?}")).with_hint("compute it first, or check the name and the home")
 }
 
 /// Refuses to make an index to be searched by graph where graphs are not built in, or cannot serve its metric. One that was made elsewhere is opened all the

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use brain_core::{
-    AddReport, Capabilities, Direction, Error, ErrorKind, Fetched, Hit, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict,
-    OnMissing, Precision, RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
+    AddReport, Capabilities, Direction, Fetched, Hit, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, OnConflict, OnMissing, Precision,
+    RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch, validate,
 };
 use brain_kernels::Neighbor;
 use futures::StreamExt;
@@ -85,10 +85,7 @@ impl LocalIndex {
 
     fn answer(&self, request: NearestRequest<'_>, way: Option<Way>) -> Result<NearestResponse> {
         let dimension = self.handle.spec.dimension;
-        if !request.queries.len().is_multiple_of(dimension) {
-            let message = format!("{} numbers are no whole count of query vectors of {dimension}", request.queries.len());
-            return Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"));
-        }
+        validate::queries(request.queries, dimension)?;
         let snapshot = self.handle.snapshot()?;
         let rows = self.rows(&snapshot, request.scope)?;
         let scan = Scan { snapshot: &snapshot, queries: request.queries, k: request.k, direction: request.direction };

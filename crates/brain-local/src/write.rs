@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use brain_core::{AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, enumerate, validate};
+use brain_core::{
+    AddReport, Error, ErrorKind, ItemId, OnConflict, OnMissing, RemoveReport, Result, Selector, VectorBatch, already_indexed, not_indexed, validate,
+};
 
 use crate::append::Appender;
 use crate::disk;
@@ -43,7 +45,7 @@ pub(crate) fn add(handle: &Handle, batches: &[VectorBatch], on_conflict: OnConfl
     if on_conflict == OnConflict::Error
         && let Some(first) = present.iter().position(Option::is_some)
     {
-        return Err(taken(ids[first], present.iter().flatten().count()));
+        return Err(already_indexed(ids[first], present.iter().flatten().count()));
     }
     let mut manifest = writer.old.manifest().clone();
     let mut appender = Appender::new(&handle.folder, &mut manifest);
@@ -107,7 +109,7 @@ pub(crate) fn remove(handle: &Handle, selector: Selector<'_>, on_missing: OnMiss
         }
     }
     if on_missing == OnMissing::Error && !missing.is_empty() {
-        return Err(not_there(&handle.spec.name, &missing));
+        return Err(not_indexed(&format!("the local index {:?}", handle.spec.name), &missing));
     }
     let removed = before - manifest.live_rows();
     if removed > 0 {
@@ -125,17 +127,6 @@ pub(crate) fn remove(handle: &Handle, selector: Selector<'_>, on_missing: OnMiss
 fn append(appender: &mut Appender<'_>, batch: &VectorBatch, rows: Range<usize>) -> Result<()> {
     let dimension = batch.dimension();
     appender.append(&batch.items()[rows.clone()], &batch.vectors()[rows.start * dimension..rows.end * dimension])
-}
-
-fn taken(id: &ItemId, count: usize) -> Error {
-    let others = if count > 1 { format!(", and so are {} others of the batch", count - 1) } else { String::new() };
-    Error::new(ErrorKind::Conflict, format!("{id} is indexed already{others}"))
-        .with_hint("nothing of the batch was written; choose to overwrite or to skip what is there, or leave these items out")
-}
-
-fn not_there(name: &str, missing: &[ItemId]) -> Error {
-    Error::not_found(format!("the local index {name:?} does not hold {}", enumerate(missing)))
-        .with_hint("nothing was removed; leave these ids out, or choose to ignore what is missing")
 }
 
 /// The one writer of the moment, and the state it starts from.

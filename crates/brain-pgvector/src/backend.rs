@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use brain_core::config::ResolvedParameters;
-use brain_core::{Capabilities, Error, ErrorKind, ExistingIndex, Health, IndexSpec, ItemKind, Metric, Result, SimilarityBackend, SimilarityIndex};
+use brain_core::{Capabilities, Error, ErrorKind, ExistingIndex, Health, IndexSpec, Metric, Result, SimilarityBackend, SimilarityIndex};
 use tokio_postgres::error::SqlState;
 
 use crate::calibrate::WORTH_IT;
@@ -124,7 +124,7 @@ impl SimilarityBackend for PgvectorBackend {
         let metric = table.note.map_or(spec.metric, |note| note.metric);
         let items = table.note.map_or(spec.items, |note| note.items);
         let found = IndexSpec { dimension, metric, items, ..spec.clone() };
-        check_same(&table, &found, Some(spec.dimension), Some(spec.metric), spec.items)?;
+        ExistingIndex::from(spec).check(&found, &format!("the table {}", table.sql()))?;
         Ok(Box::new(self.index(&session, table, spec.clone(), options)?))
     }
 
@@ -143,7 +143,7 @@ impl SimilarityBackend for PgvectorBackend {
         let metric = metric_of(&table, dimension, existing.metric)?;
         let items = table.note.map_or(existing.items, |note| note.items);
         let found = IndexSpec { name: existing.name.clone(), dimension, metric, items, parameters: existing.parameters.clone() };
-        check_same(&table, &found, existing.dimension, existing.metric, existing.items)?;
+        existing.check(&found, &format!("the table {}", table.sql()))?;
         let mut index = self.index(&session, table, found, options)?;
         drop(session);
         index.measure_once().await?;
@@ -213,23 +213,4 @@ fn metric_of(table: &Table, dimension: usize, asked: Option<Metric>) -> Result<M
         return Ok(asked);
     }
     Ok(table.indexes.iter().find(|index| index.valid).map(|index| index.metric).or(asked).unwrap_or_default())
-}
-
-/// Refuses a table that is not what was expected.
-fn check_same(table: &Table, found: &IndexSpec, dimension: Option<usize>, metric: Option<Metric>, items: ItemKind) -> Result<()> {
-    let mut differences = Vec::new();
-    if let Some(expected) = dimension.filter(|&expected| expected != found.dimension) {
-        differences.push(format!("has vectors of {} numbers, not {expected}", found.dimension));
-    }
-    if let Some(expected) = metric.filter(|&expected| expected != found.metric) {
-        differences.push(format!("ranks by {}, not {expected}", found.metric));
-    }
-    if items != found.items {
-        differences.push(format!("holds {}, not {}", found.items.plural(), items.plural()));
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Conflict, format!("the table {} {}", table.sql(), differences.join(", and ")))
-        .with_hint("ask for what the table has, or choose another one"))
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use brain_core::{AddReport, Error, ErrorKind, ItemId, Metric, OnConflict, Result, Selector, VectorBatch, validate};
+use brain_core::{AddReport, Error, ItemId, Metric, OnConflict, Result, Selector, VectorBatch, already_indexed, validate};
 use futures::SinkExt as _;
 use futures::stream::{BoxStream, StreamExt as _};
 use tokio_postgres::Transaction;
@@ -324,10 +324,7 @@ impl Write<'_> {
     }
 
     fn taken(&self, held: &HashSet<ItemId>) -> Error {
-        let mut first = self.batches.iter().flat_map(VectorBatch::items).filter(|item| held.contains(&item.id));
-        let id = first.next().map_or_else(String::new, |item| item.id.to_string());
-        let others = if held.len() > 1 { format!(", and so are {} others of the batch", held.len() - 1) } else { String::new() };
-        Error::new(ErrorKind::Conflict, format!("{id} is indexed already{others}"))
-            .with_hint("nothing of the batch was written; choose to overwrite or to skip what is there, or leave these items out")
+        let first = self.batches.iter().flat_map(VectorBatch::items).map(|item| &item.id).find(|id| held.contains(id));
+        first.map_or_else(|| Error::unexpected("an item is taken, and none is"), |first| already_indexed(first, held.len()))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use brain_core::{Error, ItemId, OnMissing, RemoveReport, Result, Selector, enumerate};
+use brain_core::{ItemId, OnMissing, RemoveReport, Result, Selector, not_indexed};
 use tokio_postgres::types::Type;
 
 use crate::connect::Connection;
@@ -72,8 +72,7 @@ impl PgvectorIndex {
         let missing: Vec<ItemId> = asked.iter().filter(|id| !found.contains(id) && listed.insert(*id)).cloned().collect();
         if on_missing == OnMissing::Error && !missing.is_empty() {
             transaction.rollback().await.map_err(failed)?;
-            return Err(Error::not_found(format!("the index {} does not hold {}", self.spec.name, enumerate(&missing)))
-                .with_hint("nothing was removed; leave these ids out, or choose to ignore what is missing"));
+            return Err(not_indexed(&format!("the table {table}"), &missing));
         }
         let missing = if on_missing == OnMissing::Ignore { Vec::new() } else { missing };
         let report = first_of(lost, RemoveReport { removed: rows.len() as u64, missing });

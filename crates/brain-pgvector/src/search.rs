@@ -1,6 +1,6 @@
 //! The nearest rows: through the index with the effort its recall takes, or by comparing all that are meant.
 
-use brain_core::{Direction, Error, ErrorKind, Hit, Item, ItemId, NearestRequest, NearestResponse, Precision, Result, Scope};
+use brain_core::{Direction, Hit, Item, ItemId, NearestRequest, NearestResponse, Precision, Result, Scope, validate};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -36,10 +36,7 @@ enum Way<'a> {
 impl PgvectorIndex {
     pub(crate) async fn find_nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
         let dimension = self.spec.dimension;
-        if !request.queries.len().is_multiple_of(dimension) {
-            let message = format!("{} numbers are no whole count of query vectors of {dimension}", request.queries.len());
-            return Err(Error::new(ErrorKind::DimensionMismatch, message).with_hint("embed the query with the model that the index was made with"));
-        }
+        validate::queries(request.queries, dimension)?;
         let queries: Vec<&[f32]> = request.queries.chunks_exact(dimension).collect();
         let table = self.current_table().await?;
         if table.note.is_some_and(|note| note.extreme) || !queries.iter().all(|query| self.is_plain(query)) {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use brain_core::{
     AddReport, Capabilities, Direction, Error, ErrorKind, ExistingIndex, Fetched, Health, Hit, IndexInfo, IndexSpec, Item, ItemId, ItemSet, Metric,
     NearestRequest, NearestResponse, OnConflict, OnMissing, RemoveReport, Result, Scope, Selector, SimilarityBackend, SimilarityIndex, VectorBatch,
-    validate,
+    not_indexed, validate,
 };
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
@@ -215,8 +215,7 @@ impl SimilarityIndex for MemoryIndex {
     async fn remove(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
         let (found, missing) = self.select(selector);
         if on_missing == OnMissing::Error && !missing.is_empty() {
-            let ids: Vec<String> = missing.iter().map(ItemId::to_string).collect();
-            return Err(Error::not_found(format!("the index does not hold {}", ids.join(", "))).with_hint("leave these ids out"));
+            return Err(not_indexed("the index", &missing));
         }
         let mut rows = self.rows();
         let removed = found.iter().filter(|(item, _)| rows.remove(&item.id).is_some()).count() as u64;
