@@ -86,6 +86,14 @@ pub trait SimilarityBackend: Send + Sync {
     /// What the backend can do.
     fn capabilities(&self) -> &Capabilities;
 
+    /// Refuses, before any work, an index that [`create`](Self::create) would refuse: for what it is, or because the backend cannot work now. Nothing is made.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create), but for a name that is taken.
+    async fn check(&self, spec: &IndexSpec) -> Result<()> {
+        self.capabilities().check(self.name(), spec.metric, spec.dimension)
+    }
+
     /// Makes a new, empty index.
     ///
     /// # Errors

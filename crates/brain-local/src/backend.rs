@@ -125,10 +125,14 @@ impl SimilarityBackend for LocalBackend {
         &self.capabilities
     }
 
-    async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
+    async fn check(&self, spec: &IndexSpec) -> Result<()> {
         self.capabilities.check(NAME, spec.metric, spec.dimension)?;
         check_parameters(&spec.parameters)?;
-        check_algorithm(spec)?;
+        check_algorithm(spec)
+    }
+
+    async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
+        self.check(spec).await?;
         if spec.name.is_empty() {
             return Err(Error::invalid("an index needs a name").with_operation("create index"));
         }

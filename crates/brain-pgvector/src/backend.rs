@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::calibrate::WORTH_IT;
 use crate::catalog;
-use crate::connect::{Pool, Session, Settings};
+use crate::connect::{Connection, Pool, Session, Settings};
 use crate::declaration::DECLARATION;
 use crate::error;
 use crate::index::{Parts, PgvectorIndex};
@@ -76,6 +76,16 @@ impl PgvectorBackend {
         }))
     }
 
+    /// Everything that would keep an index from being made: what it is, the server, the user's rights.
+    async fn preflight(&self, spec: &IndexSpec) -> Result<(Connection, Options)> {
+        self.capabilities.check(NAME, spec.metric, spec.dimension)?;
+        let mut options = Options::of(&spec.name, &spec.parameters)?;
+        options.check(spec)?;
+        let session = self.pool()?.get().await?;
+        options.schema = Some(session.schema_for_tables(options.schema.as_deref()).await?);
+        Ok((session, options))
+    }
+
     async fn found(&self, session: &Session, options: &Options) -> Result<Option<Table>> {
         // An index's name leads to its table where it is all that is named; beside a table's it may be that of another table, which is not meant.
         catalog::find(session, options.schema.as_deref(), &options.table).await
@@ -92,12 +102,12 @@ impl SimilarityBackend for PgvectorBackend {
         &self.capabilities
     }
 
+    async fn check(&self, spec: &IndexSpec) -> Result<()> {
+        self.preflight(spec).await.map(drop)
+    }
+
     async fn create(&self, spec: &IndexSpec) -> Result<Box<dyn SimilarityIndex>> {
-        self.capabilities.check(NAME, spec.metric, spec.dimension)?;
-        let mut options = Options::of(&spec.name, &spec.parameters)?;
-        options.check(spec)?;
-        let session = self.pool()?.get().await?;
-        options.schema = Some(session.schema_for_tables(options.schema.as_deref()).await?);
+        let (session, options) = self.preflight(spec).await?;
         let sql = create_table(&session, spec, &options)?;
         match session.batch(&sql).await {
             Ok(()) => {}

@@ -61,7 +61,11 @@ fn print_computed(output: &mut Output, computed: &Computed, seconds: f64) -> Res
         output.line(format_args!("{without_vector} had no vector in the field"))?;
     }
     failed_items::print(output, failures)?;
-    output.line(format_args!("index {index} in {}", record.method))?;
+    if record.counts.contains_key("indexed") {
+        output.line(format_args!("index {index} in {}", record.method))?;
+    } else {
+        output.line(format_args!("index {index} in {}: there is none of this name yet; it is made with the first vectors", record.method))?;
+    }
     let next = match record.counts.get("indexed") {
         None | Some(0) => format!("add-to-index {name} --brain-key {key} --embeddings FILE.npy --ids FILE"),
         Some(_) => format!("sort-by-similarity {name} --brain-key {key} --id ID -k 10"),

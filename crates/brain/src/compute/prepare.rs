@@ -88,8 +88,11 @@ impl ComputeSimilarity {
         }
         let items = self.items(&similarity, self.view.as_ref()).await?;
         let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &items)?;
-        if let Some(dimension) = similarity.dimension {
-            backend.capabilities().check(name, similarity.metric, dimension)?;
+        match similarity.spec() {
+            Some(spec) if !similarity.attached => backend.check(&spec).await?,
+            Some(_) => {}
+            // What the index will be is not known yet; that its place answers can be.
+            None => drop(backend.health().await?),
         }
         let record = similarity.record(&self.dataset, &self.brain_key, name, self.view.clone());
         Ok(self.prepared(dataset, backend, record, similarity, source, items, 0))
