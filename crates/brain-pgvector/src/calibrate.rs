@@ -65,7 +65,8 @@ impl PgvectorIndex {
                     }
                 }
                 if k == MEASURED[0] {
-                    found.recall = share;
+                    // Shares that were added up may come to a little more than all.
+                    found.recall = share.min(1.0);
                 }
                 if share >= RECALL {
                     enough = Some(effort.max(least(index.method, k)));
