@@ -207,7 +207,7 @@ fn healthy(instance: &Instance, server: &Server, description: &Description) -> R
     let well = |state: &str| matches!(state.trim(), "running" | "running healthy");
     daemon::until(START, || {
         state = process::stdout(Command::new("docker").args(["inspect", "--format", format, id.trim()])).unwrap_or_default();
-        answer = ready::ask(instance, server, description);
+        answer = ready::ask(instance, server);
         (well(&state) && answer.is_ok()) || state.starts_with("exited")
     });
     if well(&state) && answer.is_ok() {
