@@ -36,7 +36,7 @@ const POSTGRES_PORT: u16 = 5432;
 
 /// Whether an engine really answers, and compose is there to talk to it.
 pub(super) fn check() -> Result<()> {
-    process::stdout(Command::new("docker").args(["info", "--format", "{{.ServerVersion}}"])).context("no container engine answers")?;
+    process::stdout(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"])).context("no container engine answers")?;
     program().map(drop)
 }
 
@@ -50,6 +50,7 @@ fn program() -> Result<&'static [&'static str]> {
 
 /// Brings the servers up; their images are pulled where they are not there.
 pub(super) fn up(instances: &[&'static Instance], description: &Description) -> Result<Vec<(&'static Instance, Result<Server>)>> {
+    check()?;
     prepare(&description.data)?;
     let missing: Vec<_> = images().filter(|image| process::stdout(Command::new("docker").args(["image", "inspect", image])).is_err()).collect();
     if !missing.is_empty() {
@@ -108,6 +109,8 @@ pub(super) fn stop(instance: &Instance, description: &Description) -> Result<()>
 /// Removes the containers, their volumes and their network.
 pub(super) fn down(description: &Description) -> Result<()> {
     let wrong = || format!("the containers are not removed; if they went with their engine, remove {}", description.data.display());
+    // The engine first, for compose has a page to say where it is gone.
+    check().with_context(wrong)?;
     process::stdout(compose(description)?.args(["down", "--volumes", "--remove-orphans"])).with_context(wrong).map(drop)
 }
 
