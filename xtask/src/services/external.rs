@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use super::description::{Description, Server, Tls};
+use super::description::{Server, Tls};
 use super::instance::{Engine, Instance};
 use super::ready;
 
 /// The servers among these that the environment names. One that is not named is not asked for.
-pub(super) fn up(instances: &[&'static Instance], description: &Description) -> Result<Vec<(&'static Instance, Result<Server>)>> {
+pub(super) fn up(instances: &[&'static Instance]) -> Result<Vec<(&'static Instance, Result<Server>)>> {
     let named = instances.iter().filter_map(|instance| {
         let url = variable(instance, "URL")?;
-        Some((*instance, reached(instance, &url, description)))
+        Some((*instance, reached(instance, &url)))
     });
     let servers: Vec<_> = named.collect();
     if servers.is_empty() {
@@ -25,14 +25,14 @@ fn variable(instance: &Instance, what: &str) -> Option<String> {
     std::env::var(format!("BRAIN_SERVICES_{}_{what}", instance.variable())).ok()
 }
 
-fn reached(instance: &Instance, url: &str, description: &Description) -> Result<Server> {
+fn reached(instance: &Instance, url: &str) -> Result<Server> {
     let mut server = parse(url, instance.engine).with_context(|| format!("BRAIN_SERVICES_{}_URL is not understood", instance.variable()))?;
     if instance.tls {
         let ca_file =
             variable(instance, "CA").with_context(|| format!("BRAIN_SERVICES_{}_CA does not name its authority's file", instance.variable()))?;
         server.tls = Some(Tls { ca_file: PathBuf::from(ca_file), ..Tls::default() });
     }
-    ready::ask(instance, &server, description)?;
+    ready::ask(instance, &server)?;
     Ok(server)
 }
 

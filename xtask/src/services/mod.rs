@@ -122,7 +122,7 @@ fn up(run: &Run, root: &Path, asked: &[&'static Instance], choice: Option<Choice
             description.tools.extend(native::tools(&instances)?);
             native::up(&instances, &description)?
         }
-        Provider::External => external::up(&instances, &description)?,
+        Provider::External => external::up(&instances)?,
     };
     let (asked, mut failed) = (raised.len(), 0);
     for (instance, server) in raised {
@@ -168,7 +168,7 @@ fn continued(description: Description, choice: Option<Choice>) -> Result<Descrip
 }
 
 fn answers(instance: &Instance, description: &Description) -> bool {
-    description.servers.get(instance.name).is_some_and(|server| ready::ask(instance, server, description).is_ok())
+    description.servers.get(instance.name).is_some_and(|server| ready::ask(instance, server).is_ok())
 }
 
 /// Takes every server of a run down, and removes what they left.
@@ -232,7 +232,7 @@ fn print_status(run: &Run) -> Result<bool> {
     let mut good = !description.servers.is_empty();
     for (name, server) in &description.servers {
         let Some(instance) = Instance::named(name) else { continue };
-        let answer = ready::ask(instance, server, &description);
+        let answer = ready::ask(instance, server);
         good &= answer.is_ok();
         let said = answer.map_or_else(|error| format!("does not answer: {error:#}"), |()| "answers".to_owned());
         println!("{name:16} {}:{} {said}", server.host, server.port);

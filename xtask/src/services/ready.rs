@@ -1,29 +1,29 @@
 //! Whether a server answers: with its own protocol, never by waiting for a while.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::description::{Description, Server};
+use super::description::Server;
 use super::instance::{Engine, Instance};
 
 /// How long one question may take. A server of this machine answers in milliseconds or not at all.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Asks once; an error says what came instead of the answer.
-pub(crate) fn ask(instance: &Instance, server: &Server, description: &Description) -> Result<()> {
+pub(crate) fn ask(instance: &Instance, server: &Server) -> Result<()> {
     match (instance.engine, &server.tls) {
         (Engine::Postgres | Engine::Pgbouncer, _) => postgres(server),
-        (Engine::Redis, None) => redis(server),
-        (Engine::Redis, Some(tls)) => match description.tools.get("redis-cli") {
-            Some(program) => redis_cli(program, server, &tls.ca_file),
-            // Without a client of its own, all that can be seen is that somebody listens; docker's health check has seen more.
-            None => connect(server).map(drop),
-        },
+        (Engine::Redis, None) => redis(server, connect(server)?),
+        (Engine::Redis, Some(tls)) => redis(server, secured(connect(server)?, &server.host, &tls.ca_file)?),
     }
 }
 
@@ -84,33 +84,32 @@ fn postgres_is_ready(tag: u8, body: &[u8]) -> Result<()> {
     }
 }
 
-/// Redis answers `PING` after `AUTH`, both as inline commands.
-fn redis(server: &Server) -> Result<()> {
-    let mut stream = connect(server)?;
-    stream.write_all(format!("AUTH {} {}\r\nPING\r\nQUIT\r\n", server.user, server.password).as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).context("AUTH and PING were not answered")?;
-    pong(&answer)
+/// TLS over a connection, with a server whose certificate this authority signed.
+fn secured(stream: TcpStream, host: &str, ca_file: &Path) -> Result<impl Read + Write> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca_file).with_context(|| format!("{} cannot be read", ca_file.display()))? {
+        roots.add(certificate?)?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let session = ClientConnection::new(Arc::new(config), ServerName::try_from(host.to_owned())?)?;
+    Ok(StreamOwned::new(session, stream))
 }
 
-fn pong(answer: &str) -> Result<()> {
-    match answer.lines().collect::<Vec<_>>()[..] {
-        ["+OK", "+PONG", ..] => Ok(()),
-        ["+OK", wrong, ..] | [wrong, ..] => bail!("it answers {wrong:?}"),
+/// Redis answers `PING` after `AUTH`, both as inline commands, with a line each.
+fn redis(server: &Server, mut stream: impl Read + Write) -> Result<()> {
+    let question = format!("AUTH {} {}\r\nPING\r\n", server.user, server.password);
+    let written = stream.write_all(question.as_bytes());
+    let lines = written.and_then(|()| BufReader::new(stream).lines().take(2).collect::<std::io::Result<Vec<_>>>());
+    pong(&lines.context("AUTH and PING were not answered")?)
+}
+
+fn pong(lines: &[String]) -> Result<()> {
+    match lines.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["+OK", "+PONG"] => Ok(()),
+        ["+OK", wrong] | [wrong, ..] => bail!("it answers {wrong:?}"),
         [] => bail!("it closes the connection"),
     }
-}
-
-fn redis_cli(program: &Path, server: &Server, ca_file: &Path) -> Result<()> {
-    let mut command = Command::new(program);
-    command.args(["-h", &server.host, "-p", &server.port.to_string(), "--tls", "--cacert"]).arg(ca_file).args(["--user", &server.user]);
-    // In the environment, for a command line is anyone's to read.
-    let output = command.arg("PING").env("REDISCLI_AUTH", &server.password).stdin(Stdio::null()).output()?;
-    let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if answer != "PONG" {
-        bail!("it answers {answer:?} {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -135,9 +134,11 @@ mod tests {
 
     #[test]
     fn redis_must_let_us_in_and_have_loaded() {
-        assert!(pong("+OK\r\n+PONG\r\n+OK\r\n").is_ok());
+        let pong = |answer: &str| super::pong(&answer.lines().map(str::to_owned).collect::<Vec<_>>());
+        assert!(pong("+OK\r\n+PONG\r\n").is_ok());
         assert!(pong("+OK\r\n-LOADING Redis is loading\r\n").unwrap_err().to_string().contains("LOADING"));
         assert!(pong("-WRONGPASS no\r\n-NOAUTH\r\n").unwrap_err().to_string().contains("WRONGPASS"));
+        assert!(pong("+OK\r\n").is_err());
         assert!(pong("").is_err());
     }
 }

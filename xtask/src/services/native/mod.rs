@@ -163,7 +163,7 @@ pub(crate) fn start(instance: &Instance, description: &Description) -> Result<()
     let site = Site::new(instance, description)?;
     match site.process() {
         Some(process) if process.is_alive() => {
-            let answers = daemon::until(START, || ready::ask(instance, server, description).is_ok() || !process.is_alive());
+            let answers = daemon::until(START, || ready::ask(instance, server).is_ok() || !process.is_alive());
             anyhow::ensure!(answers && process.is_alive(), "{} runs, but does not answer", instance.name);
             Ok(())
         }
@@ -213,7 +213,7 @@ impl<'a> Site<'a> {
         let mut child = daemon::spawn(&mut command, &self.log_file(), &self.folder.join("pid"))?;
         let (mut answer, mut ended) = (Ok(()), None);
         daemon::until(START, || {
-            answer = ready::ask(self.instance, server, description);
+            answer = ready::ask(self.instance, server);
             ended = child.try_wait().ok().flatten();
             answer.is_ok() || ended.is_some()
         });
