@@ -117,7 +117,13 @@ impl RedisBackend {
             {
                 let refused = error::of(failure, &what);
                 let keys = format!("the keys are those under {prefix:?} and {note:?}");
-                return Err(if refused.kind() == ErrorKind::Auth { Error::new(ErrorKind::Auth, format!("{}; {keys}", refused.message())).with_hint(refused.hint().unwrap_or_default()).with_source(refused) } else { refused });
+                return Err(if refused.kind() == ErrorKind::Auth {
+                    Error::new(ErrorKind::Auth, format!("{}; {keys}", refused.message()))
+                        .with_hint(refused.hint().unwrap_or_default())
+                        .with_source(refused)
+                } else {
+                    refused
+                });
             }
         }
         Ok(())
@@ -154,7 +160,8 @@ impl SimilarityBackend for RedisBackend {
         let pool = self.pool()?;
         let name = &options.name;
         let taken = || {
-            Error::new(ErrorKind::AlreadyExists, format!("there is an index {name:?} already")).with_hint("attach to it, or choose another index_name")
+            Error::new(ErrorKind::AlreadyExists, format!("there is an index {name:?} already"))
+                .with_hint("attach to it, or choose another index_name")
         };
         if let (Some(_), _) = self.found(name).await? {
             return Err(taken());
@@ -268,8 +275,11 @@ async fn check_room(pool: &Pool, name: &str) -> Result<()> {
         let definition = crate::reply::map(answer).map("index_definition");
         let prefixes: Vec<String> = definition.list("prefixes").iter().filter_map(crate::reply::text).collect();
         if let Some(met) = prefixes.iter().find(|other| prefix.starts_with(other.as_str()) || other.starts_with(prefix.as_str())) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("keys under {prefix:?} would be those of the index {other:?} too, which takes those under {met:?}"))
-                .with_hint("choose another index_name"));
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("keys under {prefix:?} would be those of the index {other:?} too, which takes those under {met:?}"),
+            )
+            .with_hint("choose another index_name"));
         }
     }
     if drop::any_key(pool, prefix).await? {
