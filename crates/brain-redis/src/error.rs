@@ -88,7 +88,7 @@ fn verdict(error: &DriverError) -> Verdict {
     match says.split(' ').next().unwrap_or_default() {
         "WRONGPASS" => final_verdict(ErrorKind::Auth, "the server refused the password", CREDENTIALS),
         "NOAUTH" => final_verdict(ErrorKind::Auth, "the server wants a password, and there is none", "set password, or url to redis://user:password@host:port"),
-        "NOPERM" => final_verdict(ErrorKind::Auth, without_code(says), "give the user what is missing with ACL SETUSER: +@read +@write +@search +@transaction +@connection +@scripting +info, and the keys of the index"),
+        "NOPERM" => final_verdict(ErrorKind::Auth, without_code(says), "give the user what is missing with ACL SETUSER: a command (+ft.search), or keys (~birds:*)"),
         "OOM" => final_verdict(
             ErrorKind::Unavailable,
             "the server's memory is full (maxmemory)",

@@ -38,7 +38,7 @@ impl Server {
     /// What the user should know of a server that is served all the same.
     pub fn advice(&self) -> Option<String> {
         let evicts = self.evicts.as_ref().map(|policy| {
-            format!("it may throw vectors away when its memory is full (maxmemory-policy {policy}): set maxmemory-policy to noeviction")
+            format!("it may evict vectors when its memory is full (maxmemory-policy {policy}): set maxmemory-policy to noeviction")
         });
         let forgets = self.forgets.then(|| "it keeps nothing over a restart (no save, no appendonly)".to_owned());
         let advice: Vec<String> = evicts.into_iter().chain(forgets).collect();

@@ -78,6 +78,13 @@ impl Settings {
         if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
     }
 
+    /// Lets the server search for so long, and no longer.
+    #[must_use]
+    pub fn with_query_timeout(mut self, timeout: Duration) -> Self {
+        self.query_timeout = timeout;
+        self
+    }
+
     /// How long the server may search.
     pub fn query_timeout(&self) -> Duration {
         // A search that nobody waits for any more is of no use.
