@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use brain_core::config::ResolvedParameters;
@@ -18,6 +19,8 @@ use crate::schema::{self, SAMPLE, SEPARATOR, Schema, VECTOR, metric_name};
 use crate::{drop, error, keys};
 
 const NAME: &str = DECLARATION.name;
+/// What a user needs of the server's commands.
+const RIGHTS: &str = "+@read +@write +@connection +@transaction +@scripting +@search +info";
 
 /// The backend over one Redis server. Nothing is connected to before it is needed.
 pub struct RedisBackend {
@@ -47,6 +50,13 @@ impl RedisBackend {
         self
     }
 
+    /// Lets the server search for so long, and no longer.
+    #[must_use]
+    pub fn with_query_timeout(mut self, timeout: Duration) -> Self {
+        self.pool = self.pool.map(|pool| Pool::new(pool.settings().clone().with_query_timeout(timeout)));
+        self
+    }
+
     /// The connections.
     ///
     /// # Errors
@@ -73,6 +83,10 @@ impl RedisBackend {
 
     /// Everything that would keep an index from being made: what it is, the server, the user's rights.
     async fn preflight(&self, spec: &IndexSpec) -> Result<Options> {
+        if metric_name(spec.metric).is_none() {
+            return Err(Error::unsupported(format!("the backend {NAME} does not offer the metric {}", spec.metric))
+                .with_hint("the backends local and pgvector do; redis offers cosine, dotproduct, euclidean"));
+        }
         self.capabilities.check(NAME, spec.metric, spec.dimension)?;
         let options = Options::of(&spec.name, &spec.parameters)?;
         let pool = self.pool()?;
@@ -116,14 +130,12 @@ impl RedisBackend {
                 || failure.details().to_ascii_lowercase().contains("unknown command")
             {
                 let refused = error::of(failure, &what);
-                let keys = format!("the keys are those under {prefix:?} and {note:?}");
-                return Err(if refused.kind() == ErrorKind::Auth {
-                    Error::new(ErrorKind::Auth, format!("{}; {keys}", refused.message()))
-                        .with_hint(refused.hint().unwrap_or_default())
-                        .with_source(refused)
-                } else {
-                    refused
-                });
+                if refused.kind() != ErrorKind::Auth {
+                    return Err(refused);
+                }
+                let patterns = format!("~{} ~{note}", keys::pattern(&prefix));
+                let hint = format!("let the user have the commands and the keys: ACL SETUSER … {RIGHTS} {patterns}");
+                return Err(Error::new(ErrorKind::Auth, refused.message()).with_hint(hint).with_source(refused));
             }
         }
         Ok(())
@@ -160,8 +172,7 @@ impl SimilarityBackend for RedisBackend {
         let pool = self.pool()?;
         let name = &options.name;
         let taken = || {
-            Error::new(ErrorKind::AlreadyExists, format!("there is an index {name:?} already"))
-                .with_hint("attach to it, or choose another index_name")
+            Error::new(ErrorKind::AlreadyExists, format!("there is an index {name:?} already")).with_hint("attach to it, or choose another index_name")
         };
         if let (Some(_), _) = self.found(name).await? {
             return Err(taken());
@@ -224,8 +235,9 @@ impl SimilarityBackend for RedisBackend {
     async fn health(&self) -> Result<Health> {
         let pool = self.pool()?;
         let server = pool.look_again().await?;
+        let role = if server.replica { ", a replica" } else { "" };
         let advice = server.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-        let detail = format!("Redis {} with RediSearch {} at {}{advice}", server.version, server.search, pool.settings().address());
+        let detail = format!("Redis {} with RediSearch {} at {}{role}{advice}", server.version, server.search, pool.settings().address());
         Ok(Health { detail })
     }
 }
@@ -275,11 +287,8 @@ async fn check_room(pool: &Pool, name: &str) -> Result<()> {
         let definition = crate::reply::map(answer).map("index_definition");
         let prefixes: Vec<String> = definition.list("prefixes").iter().filter_map(crate::reply::text).collect();
         if let Some(met) = prefixes.iter().find(|other| prefix.starts_with(other.as_str()) || other.starts_with(prefix.as_str())) {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                format!("keys under {prefix:?} would be those of the index {other:?} too, which takes those under {met:?}"),
-            )
-            .with_hint("choose another index_name"));
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("keys under {prefix:?} would be those of the index {other:?} too, which takes those under {met:?}"))
+                .with_hint("choose another index_name"));
         }
     }
     if drop::any_key(pool, prefix).await? {

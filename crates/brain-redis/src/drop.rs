@@ -45,21 +45,26 @@ pub(crate) async fn leftovers(pool: &Pool, name: &str) -> Result<bool> {
     let note = keys::note(name);
     let failed = |failure| error::of(failure, &format!("clean up after the index {name}"));
     let note = &note;
-    let noted = pool.retrying(|connection| async move { send(&connection, Command::new("EXISTS").arg(note)).await.map_err(failed) }).await?;
+    let noted = pool
+        .retrying(|connection| async move { send(&connection, Command::new("EXISTS").arg(note)).await.map_err(failed) })
+        .await?;
     if reply::number(&noted) != Some(1) {
         return Ok(false);
     }
     let pattern = &keys::pattern(&keys::prefix(name));
-    let mut cursor = "0".to_owned();
-    loop {
-        let (next, found) = scan(pool, &cursor, pattern).await?;
-        for slice in found.chunks(SLICE) {
-            unlink(pool, name, slice).await?;
+    // What else somebody may have put there is not the index's.
+    for kind in [Some("hash"), Some("ReJSON-RL")] {
+        let mut cursor = "0".to_owned();
+        loop {
+            let (next, found) = scan(pool, &cursor, pattern, kind).await?;
+            for slice in found.chunks(SLICE) {
+                unlink(pool, name, slice).await?;
+            }
+            if next == "0" {
+                break;
+            }
+            cursor = next;
         }
-        if next == "0" {
-            break;
-        }
-        cursor = next;
     }
     pool.retrying(|connection| async move { send(&connection, Command::new("DEL").arg(note)).await.map_err(failed) }).await?;
     Ok(true)
@@ -70,7 +75,7 @@ pub(crate) async fn any_key(pool: &Pool, prefix: &str) -> Result<bool> {
     let pattern = keys::pattern(prefix);
     let mut cursor = "0".to_owned();
     loop {
-        let (next, found) = scan(pool, &cursor, &pattern).await?;
+        let (next, found) = scan(pool, &cursor, &pattern, None).await?;
         if !found.is_empty() {
             return Ok(true);
         }
@@ -81,11 +86,12 @@ pub(crate) async fn any_key(pool: &Pool, prefix: &str) -> Result<bool> {
     }
 }
 
-/// One step through the keys.
-async fn scan(pool: &Pool, cursor: &str, pattern: &str) -> Result<(String, Vec<Bytes>)> {
+/// One step through the keys, perhaps of one kind.
+async fn scan(pool: &Pool, cursor: &str, pattern: &str, kind: Option<&'static str>) -> Result<(String, Vec<Bytes>)> {
     let answer = pool
         .retrying(|connection| async move {
             let command = Command::new("SCAN").arg(cursor.to_owned()).arg("MATCH").arg(pattern.to_owned()).arg("COUNT").arg(STEP);
+            let command = kind.into_iter().fold(command, |command, kind| command.arg("TYPE").arg(kind));
             send(&connection, command).await.map_err(|failure| error::of(failure, "look through the keys of the server"))
         })
         .await?;

@@ -188,7 +188,10 @@ impl RedisIndex {
     async fn note_rows(&self, by: i64) -> Result<()> {
         let command = crate::write::note_rows(&self.options.name, by);
         let command = &command;
-        self.pool.retrying(|connection| async move { self.ask(&connection, vec![command.clone()]).await }).await.map(|_| ())
+        self.pool
+            .retrying(|connection| async move { self.ask(&connection, vec![command.clone()]).await })
+            .await
+            .map(|_| ())
     }
 
     fn check(&self, batch: &VectorBatch) -> Result<()> {
@@ -197,10 +200,7 @@ impl RedisIndex {
         let patches = self.spec.items == ItemKind::Patches;
         let refused = batch.items().iter().find(|item| patches && item.sample_id.as_bytes().is_none() && is_cut(&item.sample_id.to_string()));
         if let Some(item) = refused {
-            return Err(Error::invalid(format!(
-                "the sample id {:?} holds a NUL or a unit separator, at which Redis would cut it",
-                item.sample_id.to_string()
-            )));
+            return Err(Error::invalid(format!("the sample id {:?} holds a NUL or a unit separator, at which Redis would cut it", item.sample_id.to_string())));
         }
         if self.schema.number == Number::Half { validate::half_precision(batch, self.spec.metric) } else { Ok(()) }
     }

@@ -10,8 +10,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use brain_core::{Error, Fetched, Item, ItemId, ItemKind, Metric, Result, Selector, VectorBatch};
 use bytes::Bytes;
 use fred::types::Value;
-use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::TryStreamExt as _;
 
 use crate::command::{Command, send_all};
 use crate::connect::Connection;
@@ -229,8 +229,7 @@ impl RedisIndex {
 
     /// What asks for the fields of keys: one command a key for hashes, one a field for documents.
     fn fields(&self, keys: &[Bytes], with_vectors: bool) -> Vec<Command> {
-        let wanted: Vec<&Field> =
-            self.schema.sample.iter().filter(|_| self.spec.items == ItemKind::Patches).chain(with_vectors.then_some(&self.schema.vector)).collect();
+        let wanted: Vec<&Field> = self.schema.sample.iter().filter(|_| self.spec.items == ItemKind::Patches).chain(with_vectors.then_some(&self.schema.vector)).collect();
         if keys.is_empty() {
             return Vec::new();
         }

@@ -69,8 +69,7 @@ impl Write<'_> {
         let schema = &self.index.schema;
         let rows: usize = self.batches.iter().map(VectorBatch::len).sum();
         let ids: Vec<ItemId> = self.batches.iter().flat_map(VectorBatch::items).map(|item| item.id.clone()).collect();
-        let mut bytes =
-            Vec::with_capacity(rows * self.index.spec.dimension * if schema.storage == Storage::Json { 12 } else { schema.number.width() });
+        let mut bytes = Vec::with_capacity(rows * self.index.spec.dimension * if schema.storage == Storage::Json { 12 } else { schema.number.width() });
         let mut ends = Vec::with_capacity(rows);
         for (item, vector) in self.batches.iter().flat_map(VectorBatch::rows) {
             match schema.storage {
@@ -132,11 +131,7 @@ impl Write<'_> {
             count as u64 - results.chunks(per_row.max(1)).filter(|row| is_new(row)).count() as u64
         };
         report.added = count as u64 - old.min(count as u64);
-        if overwrites {
-            report.replaced = old
-        } else {
-            report.skipped = old
-        }
+        if overwrites { report.replaced = old } else { report.skipped = old }
         Ok(Ok(report))
     }
 
