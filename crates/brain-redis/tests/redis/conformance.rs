@@ -4,7 +4,7 @@ use brain_testkit::configured::Configured;
 use brain_testkit::services::{Server, redis, redis_tls};
 use brain_testkit::{conformance, property};
 
-use crate::server::{backend, run};
+use crate::server::{backend, run, runtime};
 
 const FLAT: (&str, &str) = ("algorithm", "FLAT");
 const HNSW: (&str, &str) = ("algorithm", "HNSW");
@@ -17,7 +17,8 @@ fn keeps_the_contract(server: &Server, parameters: &[(&str, &str)]) {
 
 fn equals_the_oracle(parameters: &[(&str, &str)]) {
     let backend = Configured::new(backend(&redis()), parameters);
-    property::oracle_equality(&backend, 32, &|future| run(future));
+    let runtime = runtime();
+    property::oracle_equality(&backend, 32, &|future| runtime.block_on(future));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use futures::stream::{self, StreamExt as _};
 use tokio::task::LocalSet;
 
 use crate::place::Place;
-use crate::server::{backend, run};
+use crate::server::{backend, backend_and, run};
 
 const RULES: [OnConflict; 3] = [OnConflict::Overwrite, OnConflict::Skip, OnConflict::Error];
 const ROWS: usize = 600;
@@ -106,7 +106,9 @@ fn adding_goes_on_when_the_network_is_cut() {
                 let proxy = Proxy::before(&place.server, &tasks).await;
                 let backend = backend(&proxy.in_front_of(&place.server));
                 let cuts = AtomicUsize::new(0);
-                let cut = || drop(cuts.fetch_add(proxy.cut(), Ordering::Relaxed));
+                let cut = || {
+                    cuts.fetch_add(proxy.cut(), Ordering::Relaxed);
+                };
                 assert_goes_on(&place, &backend, rule, &cut).await;
                 assert!(cuts.load(Ordering::Relaxed) > 0, "nothing was cut");
             }
@@ -209,7 +211,8 @@ fn a_server_that_is_gone_is_an_error_for_every_question() {
         let server = redis_faults();
         let place = Place::new((*server).clone());
         let spec = place.spec("left", &[]);
-        let index = place.backend().create(&spec).await.unwrap();
+        let backend = backend_and(&place.server, &[("command_timeout", "2")]);
+        let index = backend.create(&spec).await.unwrap();
         add(&*index, &rows(50, 1), OnConflict::Error).await.unwrap();
         server.stop();
         let errors = [

@@ -15,7 +15,7 @@ use brain_testkit::shape::Shape;
 use futures::TryStreamExt as _;
 
 use crate::place::Place;
-use crate::server::{backend, backend_with, run};
+use crate::server::{backend, backend_with, run, runtime};
 
 /// How many processes are killed: 25 unless this variable says otherwise.
 const KILLS: &str = "BRAIN_KILLS";
@@ -86,9 +86,10 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
     let place = Place::new(redis());
     let victim = Server { user: place.named("victim"), password: "guest0guest".into(), ..place.server.clone() };
     place.client().say(&format!("ACL SETUSER {} reset on >{} ~* &* +@all", victim.user, victim.password));
-    let (backend, spec) = (backend(&place.server), spec_of(&place.named("index")));
+    let (runtime, spec) = (runtime(), spec_of(&place.named("index")));
+    let backend = backend(&place.server);
     let mut rows: Rows = rows_of(usize::MAX).into_iter().map(|(item, vector)| (item.id, vector)).collect();
-    run(async {
+    runtime.block_on(async {
         let index = backend.create(&spec).await.unwrap();
         add(&*index, &rows_of(usize::MAX), OnConflict::Error).await.unwrap();
     });
@@ -103,7 +104,7 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
         (next..done).for_each(|number| Change::new(number).after(&mut rows));
         next = done;
         gone(&place, &victim);
-        run(async {
+        runtime.block_on(async {
             let index = backend.open(&spec).await.unwrap();
             let found = rows_in(&*index).await;
             if begun > done && found != rows {
@@ -128,7 +129,7 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
     place.client().say(&format!("ACL DELUSER {}", victim.user));
     assert!(present + absent > 0, "no kill fell inside a change");
     // Nothing is left of what was begun but the rows, each at its key.
-    run(async { assert!(backend.drop_index(&(&spec).into()).await.unwrap()) });
+    runtime.block_on(async { assert!(backend.drop_index(&(&spec).into()).await.unwrap()) });
     assert_eq!(place.keys(), [""; 0], "something was left behind");
 }
 

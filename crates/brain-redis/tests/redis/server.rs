@@ -5,9 +5,14 @@ use brain_core::config::{Config, Environment, ResolvedParameters, Sources};
 use brain_redis::{DECLARATION, RedisBackend};
 use brain_testkit::services::Server;
 
-/// Runs a test's future as the command line does: what was sent goes on while this thread works.
+/// A runtime of one thread.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Runs a test's future in a runtime of its own.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+    runtime().block_on(test)
 }
 
 /// The parameters as the configuration reads them.

@@ -8,7 +8,7 @@ use brain_testkit::recall::{Lie, Making, hardly_a_row_is_missed};
 use brain_testkit::services::redis;
 
 use crate::place::Place;
-use crate::server::run;
+use crate::server::{run, runtime};
 
 const FLAT: [Making; 3] =
     [Making::by(&[]), Making::by(&[("storage", "json")]), Making::by(&[("vector_type", "float16"), ("storage", "hash")]).in_halves()];
@@ -21,15 +21,15 @@ const GRAPHS: [Making; 4] = [
 
 #[test]
 fn hardly_a_row_is_missed_and_none_is_short() {
-    let place = Place::new(redis());
+    let (place, runtime) = (Place::new(redis()), runtime());
     let plan = [(Lie::Clustered, 64, 2), (Lie::Isotropic, 16, 1), (Lie::Duplicates, 32, 1), (Lie::Clustered, 1, 1), (Lie::Clustered, 2_500, 1)];
-    let approximate = hardly_a_row_is_missed(&place.backend(), &plan, &FLAT, &|future| run(future));
+    let approximate = hardly_a_row_is_missed(&place.backend(), &plan, &FLAT, &|future| runtime.block_on(future));
     assert_eq!(approximate, 0, "every row is compared");
 }
 
 #[test]
 fn hardly_a_row_is_missed_by_a_graph_and_none_is_short() {
-    let place = Place::new(redis());
+    let (place, runtime) = (Place::new(redis()), runtime());
     let plan = [
         (Lie::Clustered, 64, 4),
         (Lie::Isotropic, 16, 2),
@@ -40,7 +40,7 @@ fn hardly_a_row_is_missed_by_a_graph_and_none_is_short() {
         (Lie::Clustered, 2_500, 1),
         (Lie::Isotropic, 2_500, 1),
     ];
-    let through_the_graph = hardly_a_row_is_missed(&place.backend(), &plan, &GRAPHS, &|future| run(future));
+    let through_the_graph = hardly_a_row_is_missed(&place.backend(), &plan, &GRAPHS, &|future| runtime.block_on(future));
     assert!(through_the_graph > 100, "only {through_the_graph} questions went through a graph");
 }
 

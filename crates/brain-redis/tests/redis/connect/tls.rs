@@ -46,14 +46,6 @@ fn the_systems_authorities() {
 }
 
 #[test]
-fn another_name() {
-    let (server, tls) = server();
-    let elsewhere = Server { host: "127.0.0.1".into(), ..server };
-    let error = health(&[("url", &elsewhere.url()), ("ssl_root_cert", &text(&tls.ca_file))]).unwrap_err();
-    assert_says(&error, &elsewhere, ErrorKind::Config, "certificate", "");
-}
-
-#[test]
 fn tls_that_the_server_does_not_speak() {
     let server = services::redis();
     let url = server.url().replace("redis://", "rediss://");
