@@ -1,13 +1,15 @@
 //! What happens to rows on their way when the server, the network or the time runs out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use brain_core::search::{SearchRequest, search};
-use brain_core::{AddReport, ErrorKind, NoProgress, OnConflict, Result, Scope, SimilarityBackend, SimilarityIndex};
+use brain_core::{AddReport, ErrorKind, Item, NoProgress, OnConflict, Result, Scope, SimilarityBackend, SimilarityIndex};
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
 use brain_testkit::proxy::Proxy;
 use brain_testkit::questions::{Row, add, assert_answers, batch_of};
+use brain_testkit::random::Random;
 use brain_testkit::services::{Server, redis, redis_faults};
 use brain_testkit::shape::Shape;
 use futures::future::{Either, select};
@@ -164,7 +166,7 @@ fn what_a_server_without_persistence_lost_is_an_error() {
 
 #[track_caller]
 fn assert_gone(error: &brain_core::Error, name: &str) {
-    assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
     assert!(error.message().contains(name), "{error:?}");
 }
 
@@ -234,4 +236,35 @@ fn a_server_that_is_gone_is_an_error_for_every_question() {
 
 async fn place_backend_error(place: &Place, spec: &brain_core::IndexSpec) -> Option<brain_core::Error> {
     place.backend().open(spec).await.err()
+}
+
+/// A search that the server cuts off has fewer rows than it should, and is never taken for an answer.
+#[test]
+fn a_search_over_its_time_is_an_error_or_whole() {
+    run(async {
+        let place = Place::new(redis());
+        let spec = brain_core::IndexSpec { dimension: 512, ..place.spec("slow", &[]) };
+        let mut random = Random::new(1);
+        let items = Ids::Hex.draw(20_000, 1).into_iter().map(Item::sample);
+        let rows: Vec<Row> = items.map(|item| (item, (0..512).map(|_| random.normal()).collect())).collect();
+        let index = place.backend().create(&spec).await.unwrap();
+        for part in rows.chunks(1_000) {
+            add(&*index, part, OnConflict::Error).await.unwrap();
+        }
+        let hurried = place.backend().with_query_timeout(Duration::from_millis(1)).open(&spec).await.unwrap();
+        let mut cut_short = 0;
+        for k in [10, 100, 5_000] {
+            let request = SearchRequest { k: Some(k), ..SearchRequest::new(vec![rows[0].1.clone()]) };
+            assert_eq!(search(&*index, &request).await.unwrap().results[0].len(), k);
+            match search(&*hurried, &request).await {
+                Ok(answer) => assert_eq!(answer.results[0].len(), k),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+                    assert!(error.hint().is_some_and(|hint| hint.contains("query_timeout")), "{error:?}");
+                    cut_short += 1;
+                }
+            }
+        }
+        assert!(cut_short > 0, "a millisecond was enough for everything");
+    });
 }
