@@ -16,6 +16,23 @@ pub(crate) fn of(error: DriverError, what: &str) -> Error {
     if hint.is_empty() { made } else { made.with_hint(hint) }
 }
 
+/// Why a first connection is not made. One that hangs or breaks then often leads to a server that speaks TLS where it is not spoken to so, or the other
+/// way round: neither side says it.
+pub(crate) fn of_connecting(error: DriverError, address: &str, with_tls: bool) -> Error {
+    let reason = match verdict(&error) {
+        Verdict { kind: ErrorKind::Timeout, .. } => "the server did not answer in time",
+        Verdict { hint: AGAIN, .. } => "the server closed the connection",
+        _ => return of(error, &format!("connect to Redis at {address}")),
+    };
+    let hint = if with_tls {
+        "check host and port; where the server speaks no TLS, set tls to false, or begin url with redis://"
+    } else {
+        "check host and port; where the server speaks nothing but TLS, set tls to true, or begin url with rediss://"
+    };
+    let message = format!("cannot connect to Redis at {address}: {reason}");
+    Error::new(ErrorKind::Unavailable, message).with_hint(hint).with_source(error).retryable()
+}
+
 /// Whether nobody knows what became of a command: its answer never came.
 pub(crate) fn is_lost(error: &DriverError) -> bool {
     matches!(error.kind(), DriverKind::IO | DriverKind::Canceled | DriverKind::Timeout | DriverKind::Protocol | DriverKind::Routing)

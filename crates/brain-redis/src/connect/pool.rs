@@ -155,7 +155,7 @@ impl Pool {
                 self.0.reached.store(true, Ordering::Relaxed);
                 Ok(Made { client, task })
             }
-            Err(failure) => Err(error::of(failure, &format!("connect to Redis at {}", settings.address()))),
+            Err(failure) => Err(error::of_connecting(failure, &settings.address(), settings.tls.is_some())),
         }
     }
 }

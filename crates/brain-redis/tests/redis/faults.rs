@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use brain_core::search::{SearchRequest, search};
-use brain_core::{AddReport, ErrorKind, Item, NoProgress, OnConflict, Result, Scope, SimilarityBackend, SimilarityIndex};
+use brain_core::{AddReport, ErrorKind, NoProgress, OnConflict, Result, Scope, SimilarityBackend, SimilarityIndex};
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
 use brain_testkit::proxy::Proxy;
 use brain_testkit::questions::{Row, add, assert_answers, batch_of};
-use brain_testkit::random::Random;
 use brain_testkit::services::{Server, redis, redis_faults};
 use brain_testkit::shape::Shape;
 use futures::future::{Either, select};
@@ -16,7 +15,7 @@ use futures::stream::{self, StreamExt as _};
 use tokio::task::LocalSet;
 
 use crate::place::Place;
-use crate::server::{backend, backend_and, run};
+use crate::server::{backend, run};
 
 const RULES: [OnConflict; 3] = [OnConflict::Overwrite, OnConflict::Skip, OnConflict::Error];
 const ROWS: usize = 600;
@@ -232,27 +231,4 @@ fn a_server_that_is_gone_is_an_error_for_every_question() {
 
 async fn place_backend_error(place: &Place, spec: &brain_core::IndexSpec) -> Option<brain_core::Error> {
     place.backend().open(spec).await.err()
-}
-
-/// A search that the server cuts off has fewer rows than it should, and is never taken for an answer.
-#[test]
-fn a_search_over_its_time_is_an_error_or_whole() {
-    run(async {
-        let place = Place::new(redis());
-        let backend = backend_and(&place.server, &[("query_timeout", "1")]);
-        let index = backend.create(&brain_core::IndexSpec { dimension: 512, ..place.spec("slow", &[]) }).await.unwrap();
-        let mut random = Random::new(1);
-        let items = Ids::Hex.draw(20_000, 1).into_iter().map(Item::sample);
-        let rows: Vec<Row> = items.map(|item| (item, (0..512).map(|_| random.normal()).collect())).collect();
-        for part in rows.chunks(1_000) {
-            add(&*index, part, OnConflict::Error).await.unwrap();
-        }
-        for k in [10, 5_000] {
-            let request = SearchRequest { k: Some(k), ..SearchRequest::new(vec![rows[0].1.clone()]) };
-            match search(&*index, &request).await {
-                Ok(answer) => assert_eq!(answer.results[0].len(), k),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}"),
-            }
-        }
-    });
 }

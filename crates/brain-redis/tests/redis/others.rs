@@ -1,7 +1,7 @@
 //! Indexes that others made by their own commands: of every shape that has a vector, attached to as they are.
 
 use brain_core::search::{SearchRequest, search};
-use brain_core::{ErrorKind, ExistingIndex, Item, ItemId, ItemKind, Metric, NoProgress, OnConflict, OnMissing, Scope, Selector, SimilarityBackend};
+use brain_core::{ErrorKind, ExistingIndex, Item, ItemId, Metric, NoProgress, OnConflict, OnMissing, Scope, Selector, SimilarityBackend};
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
 use brain_testkit::questions::{Row, add, assert_answers};
@@ -79,36 +79,6 @@ fn indexes_of_every_make_answer_as_the_oracle_does() {
     });
 }
 
-/// A key that is an item's own, whatever the prefix, and samples that are named by a field.
-#[test]
-fn several_prefixes_are_one_index() {
-    run(async {
-        let place = Place::new(redis());
-        let (backend, mut client) = (place.backend(), place.client());
-        let name = place.named("both");
-        let prefixes = [place.named("dogs:"), place.named("cats:")];
-        let vector = "vector VECTOR FLAT 6 TYPE FLOAT32 DIM 16 DISTANCE_METRIC COSINE";
-        create(&mut client, &name, &format!("PREFIX 2 {} {} SCHEMA sample_id TAG {vector}", prefixes[0], prefixes[1]));
-        let mut rows = rows(40, Ids::Hex);
-        for (number, (_, vector)) in rows.iter().enumerate() {
-            // The same number under either prefix: two items.
-            let key = format!("{}{}", prefixes[number % 2], number / 2);
-            client.run(&[b"HSET", key.as_bytes(), b"sample_id", format!("s{}", number / 4).as_bytes(), b"vector", &bytes(vector)]);
-        }
-        let attached = backend.attach(&ExistingIndex { items: ItemKind::Patches, ..named(&name) }).await.unwrap();
-        assert_eq!(attached.count(Scope::All).await.unwrap(), 40);
-        assert_eq!(attached.count_samples(Scope::All).await.unwrap(), 10);
-        // Whatever the ids are, each is one item with its own vector.
-        let fetched = attached.fetch(Selector::All).await.unwrap().rows;
-        let mut found: Vec<&[f32]> = (0..fetched.len()).map(|row| fetched.vector(row)).collect();
-        found.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        rows.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap());
-        assert_eq!(found, rows.iter().map(|(_, vector)| vector.as_slice()).collect::<Vec<_>>());
-        let rows: Vec<Row> = fetched.rows().map(|(item, vector)| (item.clone(), vector.to_vec())).collect();
-        assert_answers(&*attached, &rows, &mut Recall::default()).await;
-    });
-}
-
 #[test]
 fn an_empty_index_is_one_of_no_items() {
     run(async {
@@ -123,6 +93,23 @@ fn an_empty_index_is_one_of_no_items() {
         attached.build(&NoProgress).await.unwrap();
         let rows = rows(30, Ids::Text);
         add(&*attached, &rows, OnConflict::Error).await.unwrap();
+        assert_answers(&*attached, &rows, &mut Recall::default()).await;
+    });
+}
+
+#[test]
+fn vectors_in_double_precision_are_rounded_to_ours() {
+    run(async {
+        let place = Place::new(redis());
+        let (backend, mut client) = (place.backend(), place.client());
+        let name = place.named("doubles");
+        create(&mut client, &name, &format!("PREFIX 1 {name}: SCHEMA v VECTOR HNSW 6 TYPE FLOAT64 DIM 16 DISTANCE_METRIC L2"));
+        let rows = rows(30, Ids::Hex);
+        for (item, vector) in &rows {
+            let doubles: Vec<u8> = vector.iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect();
+            client.run(&[b"HSET", format!("{name}:{}", item.id).as_bytes(), b"v", &doubles]);
+        }
+        let attached = backend.attach(&named(&name)).await.unwrap();
         assert_answers(&*attached, &rows, &mut Recall::default()).await;
     });
 }
@@ -173,17 +160,19 @@ fn what_is_no_index_of_vectors_is_refused_by_name() {
     run(async {
         let place = Place::new(redis());
         let (backend, mut client) = (place.backend(), place.client());
-        let vector = |type_: &str| format!("VECTOR FLAT 6 TYPE {type_} DIM 4 DISTANCE_METRIC COSINE");
-        for (what, schema, words) in [
-            ("doubles", format!("v {}", vector("FLOAT64")), "FLOAT64"),
-            ("texts", "title TEXT label TAG".to_owned(), "no vector"),
-            ("two", format!("v {0} w {0}", vector("FLOAT32")), "v and w"),
+        let vector = "VECTOR FLAT 6 TYPE FLOAT32 DIM 4 DISTANCE_METRIC COSINE";
+        let name = |what: &str| place.named(what);
+        for (what, words, kind, says) in [
+            ("texts", format!("PREFIX 1 {}: SCHEMA title TEXT label TAG", name("texts")), ErrorKind::Conflict, "no field of vectors"),
+            ("two", format!("PREFIX 1 {}: SCHEMA v {vector} w {vector}", name("two")), ErrorKind::Unsupported, "(v, w)"),
+            // Two items of one id would be one.
+            ("both", format!("PREFIX 2 {0}cats: {0}dogs: SCHEMA v {vector}", name("both")), ErrorKind::Unsupported, "2 prefixes"),
         ] {
-            let name = place.named(what);
-            create(&mut client, &name, &format!("PREFIX 1 {name}: SCHEMA {schema}"));
+            let name = name(what);
+            create(&mut client, &name, &words);
             let error = backend.attach(&named(&name)).await.err().unwrap();
-            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
-            assert!(error.message().contains(&name) && error.message().contains(words) && error.hint().is_some(), "{error:?}");
+            assert_eq!(error.kind(), kind, "{error:?}");
+            assert!(error.message().contains(&name) && error.message().contains(says), "{error:?}");
         }
     });
 }
