@@ -20,7 +20,9 @@ use crate::{drop, error, keys};
 
 const NAME: &str = DECLARATION.name;
 /// What a user needs of the server's commands.
-const RIGHTS: &str = "+@read +@write +@connection +@transaction +@scripting +@search +info";
+const RIGHTS: &str = "+@connection +info +multi +exec +eval +scan +exists +unlink +del +hset +hsetnx +hget +hgetall +hmget +hdel +hincrby \
+     +ft._list +ft.create +ft.info +ft.search +ft.aggregate +ft.dropindex";
+const RIGHTS_OF_DOCUMENTS: &str = " +json.set +json.mget +json.del";
 
 /// The backend over one Redis server. Nothing is connected to before it is needed.
 pub struct RedisBackend {
@@ -133,8 +135,10 @@ impl RedisBackend {
                 if refused.kind() != ErrorKind::Auth {
                     return Err(refused);
                 }
-                let patterns = format!("~{} ~{note}", keys::pattern(&prefix));
-                let hint = format!("let the user have the commands and the keys: ACL SETUSER … {RIGHTS} {patterns}");
+                let documents = if options.storage == Storage::Json { RIGHTS_OF_DOCUMENTS } else { "" };
+                // The server takes an index's name for a key.
+                let patterns = format!("~{} ~{} ~{note}", options.name, keys::pattern(&prefix));
+                let hint = format!("let the user have the commands and the keys: ACL SETUSER … {RIGHTS}{documents} {patterns}");
                 return Err(Error::new(ErrorKind::Auth, refused.message()).with_hint(hint).with_source(refused));
             }
         }
@@ -150,6 +154,12 @@ impl RedisBackend {
                 Ok((schema, note))
             })
             .await
+    }
+}
+
+impl std::fmt::Debug for RedisBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisBackend").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
 
@@ -172,7 +182,8 @@ impl SimilarityBackend for RedisBackend {
         let pool = self.pool()?;
         let name = &options.name;
         let taken = || {
-            Error::new(ErrorKind::AlreadyExists, format!("there is an index {name:?} already")).with_hint("attach to it, or choose another index_name")
+            Error::new(ErrorKind::AlreadyExists, format!("there is an index {name:?} already"))
+                .with_hint("attach to it, or choose another index_name")
         };
         if let (Some(_), _) = self.found(name).await? {
             return Err(taken());
@@ -287,8 +298,11 @@ async fn check_room(pool: &Pool, name: &str) -> Result<()> {
         let definition = crate::reply::map(answer).map("index_definition");
         let prefixes: Vec<String> = definition.list("prefixes").iter().filter_map(crate::reply::text).collect();
         if let Some(met) = prefixes.iter().find(|other| prefix.starts_with(other.as_str()) || other.starts_with(prefix.as_str())) {
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("keys under {prefix:?} would be those of the index {other:?} too, which takes those under {met:?}"))
-                .with_hint("choose another index_name"));
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("keys under {prefix:?} would be those of the index {other:?} too, which takes those under {met:?}"),
+            )
+            .with_hint("choose another index_name"));
         }
     }
     if drop::any_key(pool, prefix).await? {

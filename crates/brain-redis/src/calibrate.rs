@@ -11,9 +11,9 @@ use futures::TryStreamExt as _;
 
 use crate::command::Command;
 use crate::index::RedisIndex;
+use crate::keys;
 use crate::note::{self, Calibration, Note};
 use crate::options::Algorithm;
-use crate::keys;
 
 /// How many questions are asked.
 const ASKED: usize = 40;

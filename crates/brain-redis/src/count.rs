@@ -118,7 +118,9 @@ impl RedisIndex {
         let keys = &keys;
         let answers = self
             .pool
-            .retrying(|connection| async move { self.ask(&connection, vec![Command::with_room("EXISTS", keys.len()).args(keys.iter().cloned())]).await })
+            .retrying(
+                |connection| async move { self.ask(&connection, vec![Command::with_room("EXISTS", keys.len()).args(keys.iter().cloned())]).await },
+            )
             .await?;
         Ok(answers.first().and_then(reply::number).unwrap_or_default())
     }

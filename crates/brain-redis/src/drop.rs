@@ -45,9 +45,7 @@ pub(crate) async fn leftovers(pool: &Pool, name: &str) -> Result<bool> {
     let note = keys::note(name);
     let failed = |failure| error::of(failure, &format!("clean up after the index {name}"));
     let note = &note;
-    let noted = pool
-        .retrying(|connection| async move { send(&connection, Command::new("EXISTS").arg(note)).await.map_err(failed) })
-        .await?;
+    let noted = pool.retrying(|connection| async move { send(&connection, Command::new("EXISTS").arg(note)).await.map_err(failed) }).await?;
     if reply::number(&noted) != Some(1) {
         return Ok(false);
     }

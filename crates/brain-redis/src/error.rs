@@ -91,21 +91,33 @@ fn verdict(error: &DriverError) -> Verdict {
             return passing(ErrorKind::Unavailable, "no server answers there", THERE);
         }
         DriverKind::IO if says.contains("TimedOut") => return passing(ErrorKind::Unavailable, "the server did not answer in time", THERE),
-        DriverKind::IO if says.contains("InvalidData") || says.contains("InvalidCertificate") || says.contains("AlertReceived") => return of_tls(says),
+        DriverKind::IO if says.contains("InvalidData") || says.contains("InvalidCertificate") || says.contains("AlertReceived") => {
+            return of_tls(says);
+        }
         DriverKind::IO if says.contains("HostUnreachable") || says.contains("NetworkUnreachable") => {
             return passing(ErrorKind::Unavailable, "the network does not lead there", THERE);
         }
         DriverKind::IO if says.contains("lookup address") || says.contains("Name or service") || says.contains("No address") => {
             return passing(ErrorKind::Unavailable, "the name of the host is not known", THERE);
         }
-        DriverKind::IO | DriverKind::Canceled | DriverKind::Routing => return passing(ErrorKind::Unavailable, "the connection to the server broke", AGAIN),
+        DriverKind::IO | DriverKind::Canceled | DriverKind::Routing => {
+            return passing(ErrorKind::Unavailable, "the connection to the server broke", AGAIN);
+        }
         _ if is_given_up(says) => return passing(ErrorKind::Unavailable, "the connection to the server broke", AGAIN),
         _ => {}
     }
     match says.split(' ').next().unwrap_or_default() {
         "WRONGPASS" => final_verdict(ErrorKind::Auth, "the server refused the password", CREDENTIALS),
-        "NOAUTH" => final_verdict(ErrorKind::Auth, "the server wants a password, and there is none", "set password, or url to redis://user:password@host:port"),
-        "NOPERM" => final_verdict(ErrorKind::Auth, without_code(says), "give the user what is missing with ACL SETUSER: a command (+ft.search), or keys (~birds:*)"),
+        "NOAUTH" => final_verdict(
+            ErrorKind::Auth,
+            "the server wants a password, and there is none",
+            "set password, or url to redis://user:password@host:port",
+        ),
+        "NOPERM" => final_verdict(
+            ErrorKind::Auth,
+            without_code(says),
+            "give the user what is missing with ACL SETUSER: a command (+ft.search), or keys (~birds:*)",
+        ),
         "OOM" => final_verdict(
             ErrorKind::Unavailable,
             "the server's memory is full (maxmemory)",
@@ -117,11 +129,15 @@ fn verdict(error: &DriverError) -> Verdict {
             "the server takes no writes as it cannot write its snapshots",
             "look at the server's log and its disk; then run the same command again",
         ),
-        "LOADING" => passing(ErrorKind::Unavailable, "the server is reading its data back", "wait until it has started, and run the same command again"),
+        "LOADING" => {
+            passing(ErrorKind::Unavailable, "the server is reading its data back", "wait until it has started, and run the same command again")
+        }
         "BUSY" => passing(ErrorKind::Unavailable, "the server is busy with a script", "run the same command again"),
         "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "NOREPLICAS" => passing(ErrorKind::Unavailable, says, "run the same command again"),
         "EXECABORT" => of_abort(says),
-        "WRONGTYPE" => final_verdict(ErrorKind::Conflict, "a key of the index holds something else than a vector", "another program writes under the same keys"),
+        "WRONGTYPE" => {
+            final_verdict(ErrorKind::Conflict, "a key of the index holds something else than a vector", "another program writes under the same keys")
+        }
         _ => of_words(error, says),
     }
 }
@@ -139,10 +155,18 @@ fn of_words(error: &DriverError, says: &str) -> Verdict {
         return final_verdict(ErrorKind::Timeout, "the search took longer than it may", "raise query_timeout (in seconds), or ask for less at once");
     }
     if is_unknown_index(error) {
-        return final_verdict(ErrorKind::NotFound, "the server has no such index", "check index_name; a server that keeps nothing over a restart loses its indexes");
+        return final_verdict(
+            ErrorKind::NotFound,
+            "the server has no such index",
+            "check index_name; a server that keeps nothing over a restart loses its indexes",
+        );
     }
     if lower.contains("unknown command") {
-        return final_verdict(ErrorKind::Unsupported, without_code(says), "use Redis Stack or Redis 8, or load the module that has it (RediSearch, RedisJSON)");
+        return final_verdict(
+            ErrorKind::Unsupported,
+            without_code(says),
+            "use Redis Stack or Redis 8, or load the module that has it (RediSearch, RedisJSON)",
+        );
     }
     if lower.contains("vector index initial capacity") || lower.contains("out of memory") || lower.contains("oom") {
         return final_verdict(ErrorKind::Unavailable, without_code(says), "give the server more memory");

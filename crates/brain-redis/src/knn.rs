@@ -56,8 +56,11 @@ impl RedisIndex {
     /// The error of a search that the server ended early.
     pub(crate) fn cut_short(&self) -> Error {
         let seconds = self.pool.settings().query_timeout().as_secs();
-        Error::new(ErrorKind::Timeout, format!("cannot search the index {}: the server ended it after {seconds} s, before its end", self.options.name))
-            .with_hint("raise query_timeout (in seconds), or ask for less at once")
+        Error::new(
+            ErrorKind::Timeout,
+            format!("cannot search the index {}: the server ended it after {seconds} s, before its end", self.options.name),
+        )
+        .with_hint("raise query_timeout (in seconds), or ask for less at once")
     }
 
     /// The `k` rows nearest to a query, by the server's own distances, in order.

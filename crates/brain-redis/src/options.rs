@@ -98,9 +98,10 @@ impl Options {
         };
         let one_of = |name: &str, choices: [&str; 2]| match text(name) {
             None => Ok(0),
-            Some(value) => choices.iter().position(|choice| choice.eq_ignore_ascii_case(value)).ok_or_else(|| {
-                Error::invalid(format!("{name} is {value:?}")).with_hint(format!("it is one of {}", choices.join(", ")))
-            }),
+            Some(value) => choices
+                .iter()
+                .position(|choice| choice.eq_ignore_ascii_case(value))
+                .ok_or_else(|| Error::invalid(format!("{name} is {value:?}")).with_hint(format!("it is one of {}", choices.join(", ")))),
         };
         check_name(name)?;
         Ok(Self {

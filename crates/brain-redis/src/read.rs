@@ -10,8 +10,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use brain_core::{Error, Fetched, Item, ItemId, ItemKind, Metric, Result, Selector, VectorBatch};
 use bytes::Bytes;
 use fred::types::Value;
-use futures::stream::{self, BoxStream, StreamExt as _};
 use futures::TryStreamExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
 
 use crate::command::{Command, send_all};
 use crate::connect::Connection;
@@ -229,12 +229,12 @@ impl RedisIndex {
 
     /// What asks for the fields of keys: one command a key for hashes, one a field for documents.
     fn fields(&self, keys: &[Bytes], with_vectors: bool) -> Vec<Command> {
-        let wanted: Vec<&Field> = self.schema.sample.iter().filter(|_| self.spec.items == ItemKind::Patches).chain(with_vectors.then_some(&self.schema.vector)).collect();
+        let wanted: Vec<&Field> =
+            self.schema.sample.iter().filter(|_| self.spec.items == ItemKind::Patches).chain(with_vectors.then_some(&self.schema.vector)).collect();
         if keys.is_empty() {
             return Vec::new();
         }
         match self.schema.storage {
-            Storage::Hash if wanted.is_empty() => keys.iter().map(|key| Command::new("EXISTS").arg(key.clone())).collect(),
             Storage::Hash => {
                 let row = |key: &Bytes| Command::with_room("HMGET", 3).arg(key.clone()).args(wanted.iter().map(|field| &field.path));
                 keys.iter().map(row).collect()
@@ -274,6 +274,10 @@ impl RedisIndex {
     }
 
     fn row(&self, id: &ItemId, sample: Option<String>, vector: Option<Bytes>, with_vectors: bool) -> Result<Row> {
+        // A key that vanished while it was read has no fields.
+        if !with_vectors && sample.is_none() && self.is_ours() {
+            return Ok(None);
+        }
         let sample_id = match (self.spec.items, sample) {
             (ItemKind::Patches, Some(sample)) => ItemId::from_text(&sample),
             _ => id.clone(),

@@ -4,9 +4,9 @@ use brain_core::{Error, ErrorKind, Metric, Result};
 use fred::clients::Client;
 
 use crate::command::{Command, send};
+use crate::error;
 use crate::options::{Algorithm, Number, Storage};
 use crate::reply::{self, Answer};
-use crate::{error, keys};
 
 /// The field of the vectors that this library makes, and FiftyOne too.
 pub(crate) const VECTOR: &str = "vector";
@@ -134,11 +134,6 @@ impl Schema {
             dimension,
             metric,
         })
-    }
-
-    /// The key of an item.
-    pub(crate) fn key(&self, id: &brain_core::ItemId) -> String {
-        keys::key(&self.prefix, id)
     }
 }
 

@@ -231,9 +231,9 @@ impl RedisIndex {
             let last = found.hits.last().map_or(f32::INFINITY, |hit| hit.distance);
             let mut hits = found.hits;
             hits.retain(|hit| request.scope.contains(&hit.item));
-            let decided = hits.len() > request.k || hits.get(request.k - 1).is_some_and(|hit| hit.distance < last);
-            let tied = hits.get(request.k).is_some_and(|next| next.distance == hits[request.k - 1].distance) && hits.last().is_some_and(|hit| hit.distance == hits[request.k - 1].distance) && last == hits[request.k - 1].distance;
-            if !found.is_all && (!decided || tied) {
+            // What follows the list is as far as its last row, or farther.
+            let is_decided = hits.get(request.k - 1).is_some_and(|hit| hit.distance < last);
+            if !found.is_all && !is_decided {
                 asked = asked.saturating_mul(4);
                 continue;
             }

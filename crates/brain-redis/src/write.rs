@@ -60,7 +60,9 @@ impl Write<'_> {
             if write.on_conflict == OnConflict::Error && lost.load(Ordering::Relaxed) && write.was_done().await? {
                 return Ok(AddReport { added: encoded.keys.len() as u64, ..AddReport::default() });
             }
-            write.once(&connection, encoded, lost).await
+            // Should the first try have been done, it has told the note.
+            let acknowledged = if lost.load(Ordering::Relaxed) { 0 } else { write.acknowledged };
+            write.once(&connection, encoded, acknowledged, lost).await
         });
         Ok(Outcome { report: done.await?, is_doubtful: lost.load(Ordering::Relaxed) && self.on_conflict != OnConflict::Error })
     }
@@ -69,7 +71,8 @@ impl Write<'_> {
         let schema = &self.index.schema;
         let rows: usize = self.batches.iter().map(VectorBatch::len).sum();
         let ids: Vec<ItemId> = self.batches.iter().flat_map(VectorBatch::items).map(|item| item.id.clone()).collect();
-        let mut bytes = Vec::with_capacity(rows * self.index.spec.dimension * if schema.storage == Storage::Json { 12 } else { schema.number.width() });
+        let mut bytes =
+            Vec::with_capacity(rows * self.index.spec.dimension * if schema.storage == Storage::Json { 12 } else { schema.number.width() });
         let mut ends = Vec::with_capacity(rows);
         for (item, vector) in self.batches.iter().flat_map(VectorBatch::rows) {
             match schema.storage {
@@ -86,10 +89,10 @@ impl Write<'_> {
         Encoded { keys: scope::keys(&schema.prefix, &ids), values, samples }
     }
 
-    async fn once(&self, connection: &Connection, encoded: &Encoded, lost: &AtomicBool) -> Result<AddReport> {
+    async fn once(&self, connection: &Connection, encoded: &Encoded, acknowledged: u64, lost: &AtomicBool) -> Result<AddReport> {
         let done = match self.on_conflict {
             OnConflict::Error => self.unless_taken(connection, encoded).await,
-            OnConflict::Overwrite | OnConflict::Skip => self.transaction(connection, encoded).await,
+            OnConflict::Overwrite | OnConflict::Skip => self.transaction(connection, encoded, acknowledged).await,
         };
         done.map_err(|failure| {
             if error::is_lost(&failure) {
@@ -99,13 +102,13 @@ impl Write<'_> {
         })?
     }
 
-    async fn transaction(&self, connection: &Connection, encoded: &Encoded) -> Result<Result<AddReport>, fred::error::Error> {
+    async fn transaction(&self, connection: &Connection, encoded: &Encoded, acknowledged: u64) -> Result<Result<AddReport>, fred::error::Error> {
         let index = self.index;
         let count = encoded.keys.len();
         let mut commands = Vec::with_capacity(2 * count + 3);
         let mut head = 0;
-        if index.is_ours() && self.acknowledged > 0 {
-            commands.push(note_rows(&index.options.name, self.acknowledged as i64));
+        if index.is_ours() && acknowledged > 0 {
+            commands.push(note_rows(&index.options.name, acknowledged as i64));
             head += 1;
         }
         commands.extend(self.extremes(&mut head));
@@ -131,7 +134,11 @@ impl Write<'_> {
             count as u64 - results.chunks(per_row.max(1)).filter(|row| is_new(row)).count() as u64
         };
         report.added = count as u64 - old.min(count as u64);
-        if overwrites { report.replaced = old } else { report.skipped = old }
+        if overwrites {
+            report.replaced = old
+        } else {
+            report.skipped = old
+        }
         Ok(Ok(report))
     }
 

@@ -104,7 +104,9 @@ impl Pool {
 
     async fn connection(&self) -> Result<Connection> {
         if Handle::try_current().is_err() {
-            return Err(Error::unexpected("redis was called outside of a tokio runtime").with_hint("call it from within one, with I/O and time enabled"));
+            return Err(
+                Error::unexpected("redis was called outside of a tokio runtime").with_hint("call it from within one, with I/O and time enabled")
+            );
         }
         // There is at least one; of equals the first is taken, so that those that are made are used.
         let slot = (0..self.0.slots.len()).min_by_key(|&at| self.0.slots[at].busy.load(Ordering::Relaxed)).unwrap_or_default();

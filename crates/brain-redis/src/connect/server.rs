@@ -37,9 +37,10 @@ const HALVES: Version = Version(2, 10, 0);
 impl Server {
     /// What the user should know of a server that is served all the same.
     pub fn advice(&self) -> Option<String> {
-        let evicts = self.evicts.as_ref().map(|policy| {
-            format!("it may evict vectors when its memory is full (maxmemory-policy {policy}): set maxmemory-policy to noeviction")
-        });
+        let evicts = self
+            .evicts
+            .as_ref()
+            .map(|policy| format!("it may evict vectors when its memory is full (maxmemory-policy {policy}): set maxmemory-policy to noeviction"));
         let forgets = self.forgets.then(|| "it keeps nothing over a restart (no save, no appendonly)".to_owned());
         let advice: Vec<String> = evicts.into_iter().chain(forgets).collect();
         (!advice.is_empty()).then(|| advice.join("; "))
@@ -120,9 +121,11 @@ impl Introduction {
     /// Judges what there is; `address` is named in what is wrong.
     pub(super) fn judge(self, address: &str) -> Result<Server> {
         let said = |name: &str| self.info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-        let module = self.info.lines().filter_map(|line| line.strip_prefix("module:name=search,")).find_map(|line| {
-            line.split(',').find_map(|field| field.strip_prefix("ver=")).and_then(|number| number.trim().parse().ok())
-        });
+        let module = self
+            .info
+            .lines()
+            .filter_map(|line| line.strip_prefix("module:name=search,"))
+            .find_map(|line| line.split(',').find_map(|field| field.strip_prefix("ver=")).and_then(|number| number.trim().parse().ok()));
         if said("cluster_enabled") == Some("1") {
             return Err(Error::unsupported(format!("the Redis server at {address} is part of a cluster, which is not searched as one"))
                 .with_hint("use a server without cluster mode"));

@@ -38,8 +38,9 @@ impl Settings {
         let url = match secret("url") {
             Some(url) => Words::of(&url).map(Some).map_err(|why| {
                 let origin = parameters.origin("url").unwrap_or_default();
-                Error::config(format!("url from {origin} cannot be read: {why}"))
-                    .with_hint("it is written redis://user:password@host:port, or rediss:// for TLS; special characters are percent-encoded, @ as %40")
+                Error::config(format!("url from {origin} cannot be read: {why}")).with_hint(
+                    "it is written redis://user:password@host:port, or rediss:// for TLS; special characters are percent-encoded, @ as %40",
+                )
             })?,
             None => None,
         };
@@ -58,7 +59,8 @@ impl Settings {
         let asked = url.as_ref().is_some_and(|url| url.tls) || parameters.get("tls") == Some(&ParameterValue::Bool(true));
         let files = [text("ssl_root_cert"), text("ssl_cert"), text("ssl_key")].map(|file| file.map(PathBuf::from));
         if !asked && files.iter().any(Option::is_some) {
-            return Err(Error::config("certificates are named, and the connection is not encrypted").with_hint("set tls to true, or begin url with rediss://"));
+            return Err(Error::config("certificates are named, and the connection is not encrypted")
+                .with_hint("set tls to true, or begin url with rediss://"));
         }
         let [roots, certificate, key] = files;
         Ok(Self {
