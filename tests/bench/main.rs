@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `local` | queries, views, adding, opening; `--duplicates yes` and `--peers PYTHON` add to it | a parallel read of the same bytes; a matrix product; a plain write and sync |
 //! | `pgvector` | building, queries, views, adding, fetching, many at once, memory | the same done by plain SQL and COPY; pgbench |
+//! | `redis` | adding, queries, views, fetching, many at once, memory of both sides, for FLAT and HNSW | the same commands by a client that does nothing else |
 //! | `dataset` | import of JSON Lines, resolving views, memory | reading the same lines |
 //! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
 //! | `cli` | how soon the program answers | starting a program that does nothing |
@@ -20,6 +21,7 @@ mod embed;
 mod local;
 mod measure;
 mod pgvector;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -49,11 +51,12 @@ fn main() {
     match what.as_str() {
         "local" => local::run(&flags),
         "pgvector" => pgvector::run(&flags),
+        "redis" => redis::run(&flags),
         "dataset" => dataset::run(&flags),
         "embed" => embed::run(&flags),
         "cli" => cli::run(&flags),
         other => {
-            println!("there is no benchmark {other:?}: choose local, pgvector, dataset, embed or cli");
+            println!("there is no benchmark {other:?}: choose local, pgvector, redis, dataset, embed or cli");
             std::process::exit(2);
         }
     }

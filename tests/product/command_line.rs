@@ -158,6 +158,25 @@ fn configuration_says_where_each_value_comes_from() {
 }
 
 #[test]
+fn backends_say_whether_they_answer_and_give_no_password_away() {
+    let home = Home::new();
+    let server = brain_testkit::services::redis();
+    let wrong = server.url().replace(&server.password, "hunter2");
+    for (url, ready) in [(server.url(), true), (wrong, false)] {
+        let output = home.command(&["backends", "--json"]).env("FIFTYONE_BRAIN_SIMILARITY_REDIS_URL", &url).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("hunter2") && !said.contains(&server.password), "{said}");
+        let backends: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let redis = backends.as_array().unwrap().iter().find(|backend| backend["name"] == "redis").unwrap();
+        assert_eq!(redis["ready"], ready, "{redis}");
+        assert_eq!(redis["capabilities"]["metrics"], serde_json::json!(["cosine", "dotproduct", "euclidean"]));
+        if !ready {
+            assert_eq!(redis["error"]["kind"], "Auth", "{redis}");
+        }
+    }
+}
+
+#[test]
 fn a_home_that_cannot_be_written_to_is_refused_with_its_remedy() {
     let home = Home::new();
     let file = home.file("file", "");

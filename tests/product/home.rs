@@ -8,7 +8,9 @@ use brain::core::config::{Environment, Sources};
 use brain::core::{Error, ItemId, NoProgress, View};
 use brain::dataset::ImportOptions;
 use brain::dataset::formats::Format;
+use brain_testkit::services::redis;
 
+use crate::keyspace::Keyspace;
 use crate::schema::Schema;
 
 /// What a future gives, on a runtime as servers need one.
@@ -19,13 +21,15 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 pub(crate) struct Home {
     pub(crate) folder: tempfile::TempDir,
-    /// Where the default backend is PostgreSQL.
+    /// Where PostgreSQL is to be used.
     pub(crate) schema: Option<Schema>,
+    /// Where Redis is to be used.
+    pub(crate) keyspace: Option<Keyspace>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), schema: None }
+        Self { folder: tempfile::tempdir().unwrap(), schema: None, keyspace: None }
     }
 
     /// A home whose indexes are tables, in a schema that ends with it.
@@ -33,12 +37,28 @@ impl Home {
         Self { schema: Some(Schema::new()), ..Self::new() }
     }
 
+    /// A home whose one index is in Redis, and ends with it.
+    pub(crate) fn on_redis() -> Self {
+        Self { keyspace: Some(Keyspace::new()), ..Self::new() }
+    }
+
+    /// A home that may use both; the default backend is PostgreSQL.
+    pub(crate) fn on_both_servers() -> Self {
+        Self { keyspace: Some(Keyspace::new()), ..Self::on_pgvector() }
+    }
+
     fn environment(&self) -> Environment {
-        let Some(schema) = &self.schema else { return Environment::default() };
-        let variables = [
-            ("FIFTYONE_BRAIN_DEFAULT_SIMILARITY_BACKEND", "pgvector".to_owned()),
-            ("FIFTYONE_BRAIN_SIMILARITY_PGVECTOR_CONNECTION_STRING", schema.url()),
-        ];
+        let mut variables = Vec::new();
+        if let Some(keyspace) = &self.keyspace {
+            variables.push(("FIFTYONE_BRAIN_DEFAULT_SIMILARITY_BACKEND", "redis".to_owned()));
+            variables.push(("FIFTYONE_BRAIN_SIMILARITY_REDIS_URL", redis().url()));
+            variables.push(("FIFTYONE_BRAIN_SIMILARITY_REDIS_INDEX_NAME", format!("{}index", keyspace.name)));
+        }
+        if let Some(schema) = &self.schema {
+            variables.retain(|(name, _)| !name.contains("DEFAULT"));
+            variables.push(("FIFTYONE_BRAIN_DEFAULT_SIMILARITY_BACKEND", "pgvector".to_owned()));
+            variables.push(("FIFTYONE_BRAIN_SIMILARITY_PGVECTOR_CONNECTION_STRING", schema.url()));
+        }
         Environment::from_iter(variables)
     }
 

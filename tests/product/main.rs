@@ -9,8 +9,10 @@ mod fiftyone;
 #[path = "../fuzz/targets/mod.rs"]
 mod fuzz_targets;
 mod home;
+mod keyspace;
 mod resume;
 mod schema;
 mod seeds;
 mod similar;
+mod two_servers;
 mod walk;

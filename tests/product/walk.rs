@@ -18,6 +18,13 @@ fn samples_from_import_to_cleanup_on_pgvector() {
     walk_through_samples(&Home::on_pgvector());
 }
 
+#[test]
+fn samples_from_import_to_cleanup_on_redis() {
+    let home = Home::on_redis();
+    walk_through_samples(&home);
+    assert!(home.keyspace.as_ref().unwrap().keys().is_empty(), "cleanup leaves nothing");
+}
+
 fn walk_through_samples(home: &Home) {
     let brain = home.with_photos();
     let computed = block_on(brain.compute_similarity("photos", "img_sim").run()).unwrap();
@@ -126,6 +133,11 @@ fn patches_and_the_samples_they_belong_to() {
 #[test]
 fn patches_and_the_samples_they_belong_to_on_pgvector() {
     walk_through_patches(&Home::on_pgvector());
+}
+
+#[test]
+fn patches_and_the_samples_they_belong_to_on_redis() {
+    walk_through_patches(&Home::on_redis());
 }
 
 fn walk_through_patches(home: &Home) {

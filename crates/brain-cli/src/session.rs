@@ -36,12 +36,12 @@ impl Session<'_> {
 }
 
 /// Where there are servers, what was sent goes on while this thread works.
-#[cfg(feature = "pgvector")]
+#[cfg(any(feature = "pgvector", feature = "redis"))]
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
-#[cfg(not(feature = "pgvector"))]
+#[cfg(not(any(feature = "pgvector", feature = "redis")))]
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().build()
 }

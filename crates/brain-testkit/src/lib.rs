@@ -1,14 +1,16 @@
 //! The conformance suite that every similarity backend runs.
 //!
 //! A backend is right when it does what [`brain_core::SimilarityBackend`] says, and [`conformance`] turns that contract into functions that assert
-//! it: [`conformance::run`] calls them all, [`property::oracle_equality`] adds random searches. Expected answers come from
-//! [`brain_core::oracle::Oracle`]; [`compare`] holds an answer against them, up to rounding and ties.
+//! it: [`conformance::run`] calls them all, [`property::oracle_equality`] adds random searches, [`recall`] larger ones of every lie. Expected
+//! answers come from [`brain_core::oracle::Oracle`]; [`compare`] holds an answer against them, up to rounding and ties, [`questions`] asks them all.
 //!
 //! What the tests are made of is here for other tests too: [`random`] numbers that never change, vectors of the [`shape`]s that searches go wrong
 //! on, and a [`corpus`] of items with vectors and views. [`memory::MemoryBackend`] is the smallest backend that passes; [`faults::FaultyBackend`]
-//! makes it lose rows, so that the search layer can be seen to repair its answers.
+//! makes it lose rows, so that the search layer can be seen to repair its answers. [`configured::Configured`] runs a suite over indexes made by other
+//! parameters than the default ones.
 //!
-//! Backends that talk to a server find a real one through [`services`].
+//! Backends that talk to a server find a real one through [`services`]; a [`proxy`] before it is a network that can be cut, [`kill`] ends the client in the
+//! middle of its work, and [`resp`] speaks to Redis without the driver that is tested.
 //!
 //! A new backend needs one test file:
 //! ```
@@ -33,11 +35,17 @@
 )]
 
 pub mod compare;
+pub mod configured;
 pub mod conformance;
 pub mod corpus;
 pub mod faults;
+pub mod kill;
 pub mod memory;
 pub mod property;
+pub mod proxy;
+pub mod questions;
 pub mod random;
+pub mod recall;
+pub mod resp;
 pub mod services;
 pub mod shape;

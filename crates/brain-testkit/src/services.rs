@@ -122,6 +122,11 @@ pub fn redis_faults() -> Exclusive {
     Exclusive::claim("redis-faults")
 }
 
+/// Redis without the modules of Redis Stack.
+pub fn redis_bare() -> Server {
+    named("redis-bare")
+}
+
 /// A client program of the servers' own version (`psql`, `pgbench`, `redis-cli`), where the provider has one.
 pub fn tool(name: &str) -> Option<PathBuf> {
     found(name).1.tools.remove(name)

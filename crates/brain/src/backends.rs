@@ -21,6 +21,8 @@ pub fn declared() -> Vec<BackendDeclaration> {
         brain_local::DECLARATION,
         #[cfg(feature = "pgvector")]
         brain_pgvector::DECLARATION,
+        #[cfg(feature = "redis")]
+        brain_redis::DECLARATION,
     ]
 }
 
@@ -42,6 +44,8 @@ pub(crate) fn make(name: &str, parameters: &ResolvedParameters, database: &Datab
         "local" => Ok(Arc::new(brain_local::LocalBackend::new(database.clone())?)),
         #[cfg(feature = "pgvector")]
         "pgvector" => Ok(Arc::new(brain_pgvector::PgvectorBackend::new(parameters))),
+        #[cfg(feature = "redis")]
+        "redis" => Ok(Arc::new(brain_redis::RedisBackend::new(parameters))),
         other => Err(brain_core::Error::unexpected(format!("the backend {other} is declared but not registered"))),
     }
 }

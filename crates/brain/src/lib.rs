@@ -9,7 +9,7 @@
 //! - [`Brain::add_to_index`], [`Similarity::remove_from_index`], [`Similarity::get_embeddings`], [`Similarity::cleanup`] keep it;
 //! - [`Brain::list_brain_runs`] and its neighbours look after the records.
 //!
-//! Features choose what is inside: `local` (the default) is the embedded index, `models` the image models.
+//! Features choose what is inside: `local` (the default) is the embedded index, `pgvector` and `redis` are indexes in a server, `models` the image models.
 //!
 //! ```
 //! # futures::executor::block_on(async {

@@ -20,7 +20,7 @@ pub(crate) struct Instance {
 }
 
 /// All servers, those that others stand in front of first.
-pub(crate) const INSTANCES: [Instance; 7] = [
+pub(crate) const INSTANCES: [Instance; 8] = [
     Instance { name: "postgres", engine: Engine::Postgres, tls: false, faults: false },
     Instance { name: "postgres-tls", engine: Engine::Postgres, tls: true, faults: false },
     Instance { name: "postgres-faults", engine: Engine::Postgres, tls: false, faults: true },
@@ -28,6 +28,7 @@ pub(crate) const INSTANCES: [Instance; 7] = [
     Instance { name: "redis", engine: Engine::Redis, tls: false, faults: false },
     Instance { name: "redis-tls", engine: Engine::Redis, tls: true, faults: false },
     Instance { name: "redis-faults", engine: Engine::Redis, tls: false, faults: true },
+    Instance { name: "redis-bare", engine: Engine::Redis, tls: false, faults: false },
 ];
 
 /// The superuser of every PostgreSQL server; its password is in the description.
@@ -60,6 +61,11 @@ impl Instance {
     /// The server that must be there first.
     pub(crate) fn behind(&self) -> Option<&'static Self> {
         (self.engine == Engine::Pgbouncer).then_some(&INSTANCES[0])
+    }
+
+    /// Whether the server can do what an index needs: one Redis cannot, as a user's own may be.
+    pub(crate) fn has_modules(&self) -> bool {
+        self.name != "redis-bare"
     }
 
     /// The name that a shell variable has for it: `POSTGRES_TLS`.

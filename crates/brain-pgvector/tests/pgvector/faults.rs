@@ -9,6 +9,8 @@ use brain_core::{
 use brain_pgvector::{PgvectorBackend, Pool};
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
+use brain_testkit::proxy::Proxy;
+use brain_testkit::questions::{Row, add, assert_answers, batch_of};
 use brain_testkit::services::{postgres, postgres_faults};
 use brain_testkit::shape::Shape;
 use futures::future::{Either, join, select};
@@ -16,8 +18,6 @@ use futures::stream::{self, StreamExt as _};
 use tokio::task::LocalSet;
 use tokio_postgres::types::Type;
 
-use crate::proxy::Proxy;
-use crate::questions::{Row, add, assert_answers, batch_of};
 use crate::schema::Schema;
 use crate::server::{pool, run};
 

@@ -2,9 +2,9 @@
 
 use brain_core::{ErrorKind, ExistingIndex, Item, ItemKind, Metric, NoProgress, OnConflict, Scope, Selector, SimilarityBackend};
 use brain_testkit::compare::Recall;
+use brain_testkit::questions::{Row, add, assert_answers};
 use brain_testkit::services::postgres;
 
-use crate::questions::{Row, add, assert_answers};
 use crate::schema::Schema;
 use crate::server::run;
 

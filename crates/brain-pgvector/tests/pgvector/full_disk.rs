@@ -4,11 +4,11 @@ use brain_core::search::SearchRequest;
 use brain_core::{ErrorKind, IndexSpec, Item, ItemKind, Metric, NoProgress, OnConflict, Scope, SimilarityBackend, SimilarityIndex};
 use brain_pgvector::PgvectorBackend;
 use brain_testkit::compare::Recall;
+use brain_testkit::questions::{Row, assert_answer, batch_of, oracle_of};
 use brain_testkit::random::Random;
 use brain_testkit::services::postgres_faults;
 use futures::stream::{self, StreamExt as _};
 
-use crate::questions::{Row, assert_answer, batch_of, oracle_of};
 use crate::schema::Schema;
 use crate::server::run;
 

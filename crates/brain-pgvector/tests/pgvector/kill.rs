@@ -2,14 +2,13 @@
 //! not at all, and doing it again finishes it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use brain_core::search::SearchRequest;
 use brain_core::{Item, ItemId, NoProgress, OnConflict, OnMissing, Selector, SimilarityBackend, SimilarityIndex, VectorBatch};
 use brain_testkit::compare::Recall;
+use brain_testkit::kill::{one_life, tell};
+use brain_testkit::questions::{Row, add, assert_answer, oracle_of};
 use brain_testkit::random::Random;
 use brain_testkit::services::postgres;
 use brain_testkit::shape::Shape;
@@ -17,7 +16,6 @@ use futures::TryStreamExt as _;
 use tokio_postgres::types::Type;
 
 use crate::faults::spec;
-use crate::questions::{Row, add, assert_answer, oracle_of};
 use crate::schema::Schema;
 use crate::server::run;
 
@@ -25,13 +23,11 @@ use crate::server::run;
 const KILLS: &str = "BRAIN_KILLS";
 /// In the process that is to be killed: the connection string, and the number of its first change.
 const ROLE: &str = "BRAIN_PGVECTOR_TEST_WRITER";
-/// Tells the writer's lines from those of the test harness.
-const MARK: &str = "tells: ";
 /// What is there before any change, and stays.
 const BASE: usize = 1_500;
 const BATCH: usize = 300;
-/// A process dies within so many microseconds of its first change.
-const LONGEST_LIFE: usize = 1_000_000;
+/// A process dies within this time of its first change.
+const LONGEST_LIFE: Duration = Duration::from_secs(1);
 
 type Rows = BTreeMap<ItemId, Vec<f32>>;
 
@@ -107,7 +103,8 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
     let mut random = Random::new(kills.into());
     let (mut next, mut present, mut absent, mut unbuilt, mut half_built) = (0, 0, 0, 0, 0);
     for _ in 0..kills {
-        let lines = one_life(&schema, next, &mut random);
+        let role = format!("{next} {} {}", schema.name, victims_url(&schema));
+        let lines = one_life("kill::a_killed_writer_loses_nothing_it_acknowledged", (ROLE, &role), LONGEST_LIFE, &mut random);
         let count = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
         let (begun, done) = (next + count("begin"), next + count("done"));
         assert!(begun == done || begun == done + 1, "{lines:?}");
@@ -167,46 +164,21 @@ async fn gone(schema: &Schema) {
     }
 }
 
-/// Starts a writer that goes on with change `next`, kills it some time later, and gives what it said.
-fn one_life(schema: &Schema, next: usize, random: &mut Random) -> Vec<String> {
+/// The connection string of the writer, by which the server's list of clients tells it from the test.
+fn victims_url(schema: &Schema) -> String {
     let url = schema.url().replace("application_name=", "application_name=victim_");
-    let url = url.replace(&format!("victim_{}", schema.name), &format!("{}_victim", schema.name));
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["kill::a_killed_writer_loses_nothing_it_acknowledged", "--exact", "--nocapture"])
-        .env(ROLE, format!("{next} {} {url}", schema.name))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (sender, told) = channel();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    std::thread::spawn(move || {
-        let lines = output.lines().map_while(Result::ok).filter_map(|line| Some(line.split_once(MARK)?.1.to_owned()));
-        // The receiver goes when nobody listens any more.
-        lines.map_while(|line| sender.send(line).ok()).for_each(drop);
-    });
-    let mut lines: Vec<String> = told.recv().into_iter().collect();
-    // Short lives as often as long ones.
-    let longest = 1 + random.below(LONGEST_LIFE);
-    let end = Instant::now() + Duration::from_micros(random.below(longest) as u64);
-    while let Ok(line) = told.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        lines.push(line);
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    lines.extend(told.iter());
-    lines
+    url.replace(&format!("victim_{}", schema.name), &format!("{}_victim", schema.name))
 }
 
-#[expect(clippy::print_stdout, reason = "standard output is the pipe to the process that started this one")]
 fn write_until_killed(role: &str) {
     let [first, schema, url] = role.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
     run(async {
         let backend = crate::server::backend_of(url);
         let index = backend.open(&spec("victim")).await.unwrap();
         for number in first.parse::<usize>().unwrap().. {
-            println!("{MARK}begin {number}");
+            tell(&format!("begin {number}"));
             Change::new(number).apply(schema, &*index).await;
-            println!("{MARK}done {number}");
+            tell(&format!("done {number}"));
         }
     });
 }

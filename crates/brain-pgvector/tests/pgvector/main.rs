@@ -9,8 +9,6 @@ mod fiftyone;
 mod full_disk;
 mod kill;
 mod others;
-mod proxy;
-mod questions;
 mod schema;
 mod server;
 mod shapes;

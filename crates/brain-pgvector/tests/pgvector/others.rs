@@ -7,13 +7,13 @@ use brain_core::{
 use brain_pgvector::PgvectorBackend;
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
+use brain_testkit::questions::{Row, add, assert_answer, assert_answers, batch_of, oracle_of};
 use brain_testkit::random::Random;
 use brain_testkit::services::postgres;
 use brain_testkit::shape::Shape;
 use futures::TryStreamExt as _;
 use futures::future::join;
 
-use crate::questions::{Row, add, assert_answer, assert_answers, oracle_of};
 use crate::schema::Schema;
 use crate::server::run;
 
@@ -237,7 +237,7 @@ fn the_conflict_rules_need_no_key() {
         let rows = rows(60, Ids::Text);
         // An item that comes again in one stream, each batch a transaction of its own.
         let again = async |rule| {
-            let batches = [&rows[..20], &rows[10..30]].map(|rows| Ok(crate::questions::batch_of(rows)));
+            let batches = [&rows[..20], &rows[10..30]].map(|rows| Ok(batch_of(rows)));
             index.add(Box::pin(futures::stream::iter(batches)), rule).await
         };
         let error = again(OnConflict::Error).await.unwrap_err();

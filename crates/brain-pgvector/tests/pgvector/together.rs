@@ -6,6 +6,7 @@ use brain_core::search::SearchRequest;
 use brain_core::{ErrorKind, IndexSpec, Item, ItemId, Metric, NoProgress, OnConflict, OnMissing, Scope, Selector, SimilarityBackend, VectorBatch};
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
+use brain_testkit::questions::{add, assert_answer, assert_answers, oracle_of};
 use brain_testkit::services::postgres;
 use brain_testkit::shape::Shape;
 use futures::future::{join, join_all};
@@ -13,7 +14,6 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio_postgres::types::Type;
 
 use crate::faults::{rows, spec};
-use crate::questions::{add, assert_answer, assert_answers, oracle_of};
 use crate::schema::Schema;
 use crate::server::run;
 

@@ -1,4 +1,4 @@
-//! Redis with the two modules that a vector index needs; nothing is kept over a restart, except by the server whose restarts are tested.
+//! Redis with the two modules that a vector index needs, or without; nothing is kept over a restart, except by the server whose restarts are tested.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ pub(super) fn command(site: &Site<'_>, server: &Server) -> Result<Command> {
     let port = server.port;
     let mut settings = format!("bind 127.0.0.1 -::1\ndir {}\nsave \"\"\n", site.folder.display());
     settings.push_str(if site.instance.faults { "appendonly yes\n" } else { "appendonly no\n" });
-    for module in &programs.modules {
+    for module in programs.modules.iter().filter(|_| site.instance.has_modules()) {
         settings.push_str(&format!("loadmodule {}\n", module.display()));
     }
     // A server with an ACL file refuses `requirepass`: it is one or the other.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use brain_core::{Error, ErrorKind};
 use brain_pgvector::{Connection, Pool};
+use brain_testkit::proxy::Proxy;
 use brain_testkit::services;
 use futures::future::join;
 use tokio::task::LocalSet;
 use tokio_postgres::types::Type;
 
-use crate::proxy::Proxy;
 use crate::server::{pool, run, settings};
 
 async fn process(connection: &Connection) -> i32 {

@@ -3,32 +3,41 @@
 use brain_core::oracle::Oracle;
 use brain_core::search::{Aggregation, Answer, SearchRequest, search};
 use brain_core::{AddReport, Item, ItemId, ItemKind, ItemSet, Metric, OnConflict, Result, Scope, SimilarityIndex, VectorBatch};
-use brain_testkit::compare::{Expected, Recall};
-use brain_testkit::corpus::strangers;
 use futures::stream::{self, StreamExt as _};
 
-/// What a test put into a table.
-pub(crate) type Row = (Item, Vec<f32>);
+use crate::compare::{Expected, Recall};
+use crate::corpus::strangers;
 
-pub(crate) fn oracle_of(metric: Metric, rows: &[Row]) -> Oracle {
+/// What a test put into an index.
+pub type Row = (Item, Vec<f32>);
+
+/// An oracle that holds the rows.
+pub fn oracle_of(metric: Metric, rows: &[Row]) -> Oracle {
     let mut oracle = Oracle::new(metric);
     rows.iter().cloned().for_each(|(item, vector)| oracle.insert(item, vector));
     oracle
 }
 
 /// Adds rows as one batch.
-pub(crate) async fn add(index: &dyn SimilarityIndex, rows: &[Row], on_conflict: OnConflict) -> Result<AddReport> {
+///
+/// # Errors
+/// Those of the index.
+pub async fn add(index: &dyn SimilarityIndex, rows: &[Row], on_conflict: OnConflict) -> Result<AddReport> {
     index.add(stream::iter([Ok(batch_of(rows))]).boxed(), on_conflict).await
 }
 
-pub(crate) fn batch_of(rows: &[Row]) -> VectorBatch {
+/// The rows as one batch; there is at least one.
+pub fn batch_of(rows: &[Row]) -> VectorBatch {
     let mut batch = VectorBatch::with_capacity(rows.len(), rows[0].1.len());
     rows.iter().for_each(|(item, vector)| batch.push(item.clone(), vector).unwrap());
     batch
 }
 
 /// Asks one question: the answer is whole, true and, where it says so, exact; `recall` counts the others.
-pub(crate) async fn assert_answer(index: &dyn SimilarityIndex, oracle: &Oracle, request: &SearchRequest<'_>, recall: &mut Recall) -> Answer {
+///
+/// # Panics
+/// When the answer is wrong.
+pub async fn assert_answer(index: &dyn SimilarityIndex, oracle: &Oracle, request: &SearchRequest<'_>, recall: &mut Recall) -> Answer {
     let answer = search(index, request).await.unwrap();
     let expected = Expected::of(oracle, request);
     assert_eq!(answer.results.len(), expected.len(), "one list a query");
@@ -44,7 +53,10 @@ pub(crate) async fn assert_answer(index: &dyn SimilarityIndex, oracle: &Oracle, 
 }
 
 /// Asks for everything and for a few, in both directions, by each aggregation, of all and of views of every kind.
-pub(crate) async fn assert_answers(index: &dyn SimilarityIndex, rows: &[Row], recall: &mut Recall) {
+///
+/// # Panics
+/// When an answer is wrong.
+pub async fn assert_answers(index: &dyn SimilarityIndex, rows: &[Row], recall: &mut Recall) {
     let oracle = oracle_of(index.spec().metric, rows);
     let queries: Vec<Vec<f32>> = rows.iter().take(2).map(|(_, vector)| vector.clone()).collect();
     let half = |id: fn(&Item) -> &ItemId| rows.iter().step_by(2).map(|(item, _)| id(item).clone()).chain(strangers(3)).collect::<ItemSet>();

@@ -3,20 +3,22 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use brain_testkit::services::Server;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, LocalSet};
 
+use crate::services::Server;
+
 /// Passes bytes between its own port and the server's, within a [`LocalSet`].
-pub(crate) struct Proxy {
+#[derive(Debug)]
+pub struct Proxy {
     port: u16,
     connections: Rc<RefCell<Vec<AbortHandle>>>,
 }
 
 impl Proxy {
     /// Listens, and passes on what comes.
-    pub(crate) async fn before(server: &Server, tasks: &LocalSet) -> Self {
+    pub async fn before(server: &Server, tasks: &LocalSet) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Rc::<RefCell<Vec<AbortHandle>>>::default();
@@ -33,12 +35,12 @@ impl Proxy {
     }
 
     /// The server as it is reached through this.
-    pub(crate) fn in_front_of(&self, server: &Server) -> Server {
+    pub fn in_front_of(&self, server: &Server) -> Server {
         Server { host: "127.0.0.1".into(), port: self.port, ..server.clone() }
     }
 
     /// Cuts every connection there is, and returns how many; new ones are passed on.
-    pub(crate) fn cut(&self) -> usize {
+    pub fn cut(&self) -> usize {
         let connections = self.connections.take();
         connections.iter().for_each(AbortHandle::abort);
         connections.len()

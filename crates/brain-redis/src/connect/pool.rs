@@ -1,0 +1,192 @@
+//! The connections of one backend, shared: as many as `pool_size`, each made when it is first needed, and made anew by the driver when it broke.
+//!
+//! A connection serves many callers at once, as the server answers in order. So a caller gets one that nobody uses, then a new one, then the least busy.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use brain_core::{Error, ErrorKind, Result};
+use fred::clients::Client;
+use fred::interfaces::ClientLike as _;
+use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig, TlsConfig, UnresponsiveConfig};
+use fred::types::{ConnectHandle, RespVersion};
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+
+use super::server::{Introduction, Server};
+use super::settings::Settings;
+use crate::error;
+
+/// How long one connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller waits for a connection that broke to come back.
+const COMES_BACK: Duration = Duration::from_secs(2);
+
+/// The connections of one backend. Clones share them.
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
+    slots: Vec<Slot>,
+    server: OnceCell<Server>,
+    /// Whether the server ever answered.
+    reached: AtomicBool,
+}
+
+/// Room for one connection.
+#[derive(Default)]
+struct Slot {
+    client: OnceCell<Made>,
+    busy: AtomicUsize,
+}
+
+struct Made {
+    client: Client,
+    task: ConnectHandle,
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // The driver's task holds the connection, and would keep it.
+        self.task.abort();
+    }
+}
+
+impl Pool {
+    /// A pool that has no connection yet.
+    pub fn new(settings: Settings) -> Self {
+        let slots = (0..settings.pool_size).map(|_| Slot::default()).collect();
+        Self(Arc::new(Shared { settings, slots, server: OnceCell::new(), reached: AtomicBool::new(false) }))
+    }
+
+    /// How the server is reached.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// What the server said of itself.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn server(&self) -> Result<&Server> {
+        let connection = self.connection().await?;
+        self.introduced(&connection).await
+    }
+
+    /// A connection to a server that will do.
+    ///
+    /// # Errors
+    /// Why none can be made.
+    pub async fn get(&self) -> Result<Connection> {
+        let connection = self.connection().await?;
+        self.introduced(&connection).await?;
+        Ok(connection)
+    }
+
+    /// Asks the server who it is once more: it may be another one by now.
+    pub(crate) async fn look_again(&self) -> Result<Server> {
+        let connection = self.connection().await?;
+        Introduction::of(&connection).await?.judge(&self.0.settings.address())
+    }
+
+    /// Whether the server ever answered this pool.
+    pub(super) fn was_reached(&self) -> bool {
+        self.0.reached.load(Ordering::Relaxed)
+    }
+
+    async fn introduced(&self, connection: &Connection) -> Result<&Server> {
+        let address = self.0.settings.address();
+        self.0.server.get_or_try_init(|| async { Introduction::of(connection).await?.judge(&address) }).await
+    }
+
+    async fn connection(&self) -> Result<Connection> {
+        if Handle::try_current().is_err() {
+            return Err(
+                Error::unexpected("redis was called outside of a tokio runtime").with_hint("call it from within one, with I/O and time enabled")
+            );
+        }
+        // There is at least one; of equals the first is taken, so that those that are made are used.
+        let slot = (0..self.0.slots.len()).min_by_key(|&at| self.0.slots[at].busy.load(Ordering::Relaxed)).unwrap_or_default();
+        self.0.slots[slot].busy.fetch_add(1, Ordering::Relaxed);
+        let lent = Lent { shared: Arc::clone(&self.0), slot };
+        let made = self.0.slots[slot].client.get_or_try_init(|| self.connect()).await?;
+        if !made.client.is_connected() && tokio::time::timeout(COMES_BACK, made.client.wait_for_connect()).await.is_err() {
+            // A connection of its own says why it does not come back.
+            self.connect().await?;
+            if !made.client.is_connected() {
+                return Err(Error::new(ErrorKind::Unavailable, format!("the connection to Redis at {} broke", self.0.settings.address()))
+                    .with_hint(error::AGAIN)
+                    .retryable());
+            }
+        }
+        Ok(Connection { client: made.client.clone(), _lent: lent })
+    }
+
+    async fn connect(&self) -> Result<Made> {
+        let settings = &self.0.settings;
+        let tls = settings.tls.as_ref().map(|tls| tls.config()).transpose()?;
+        let config = Config {
+            fail_fast: true,
+            username: settings.username.clone(),
+            password: settings.password.clone(),
+            server: ServerConfig::new_centralized(settings.host.clone(), settings.port),
+            version: RespVersion::RESP3,
+            tls: tls.map(TlsConfig::from),
+            ..Config::default()
+        };
+        let performance = PerformanceConfig { default_command_timeout: settings.command_timeout, ..PerformanceConfig::default() };
+        let connection = ConnectionConfig {
+            connection_timeout: CONNECT_TIMEOUT,
+            // What may be done twice is done again by who knows that it may.
+            max_command_attempts: 1,
+            max_redirections: 1,
+            tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+            unresponsive: UnresponsiveConfig { max_timeout: Some(settings.command_timeout), interval: Duration::from_secs(1) },
+            ..ConnectionConfig::default()
+        };
+        // Without a policy a command hangs once its connection is gone.
+        let policy = ReconnectPolicy::new_exponential(0, 50, 2_000, 2);
+        let client = Client::new(config, Some(performance), Some(connection), Some(policy));
+        match client.init().await {
+            Ok(task) => {
+                self.0.reached.store(true, Ordering::Relaxed);
+                Ok(Made { client, task })
+            }
+            Err(failure) => Err(error::of_connecting(failure, &settings.address(), settings.tls.is_some())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+/// One of a [`Pool`]'s connections: the driver's client.
+pub struct Connection {
+    client: Client,
+    _lent: Lent,
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+struct Lent {
+    shared: Arc<Shared>,
+    slot: usize,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.shared.slots[self.slot].busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,301 @@
+//! One index: what is known of it, and the connections that lead there.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use brain_core::{
+    AddReport, Capabilities, Error, ErrorKind, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict,
+    OnMissing, Progress, RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
+};
+use fred::error::Error as DriverError;
+use futures::TryStreamExt as _;
+use futures::stream::{BoxStream, StreamExt as _};
+use serde_json::json;
+
+use crate::connect::Pool;
+use crate::note::{Calibration, Note};
+use crate::options::{Algorithm, Number, Options};
+use crate::schema::{self, Schema, Standing};
+use crate::scope::Keys;
+use crate::{error, keys, note};
+
+/// For how long a count serves to plan a search with.
+const ESTIMATE: Duration = Duration::from_secs(10);
+/// How many counts are kept.
+const ESTIMATES: usize = 64;
+/// The parameter of a run that is attached to an index: what was measured of it.
+const MEASURED: &str = "measured_recall";
+
+/// An index in Redis, to search and to change.
+///
+/// [`client`](SimilarityIndex::client) is the [`Pool`].
+pub struct RedisIndex {
+    pub(crate) pool: Pool,
+    pub(crate) spec: IndexSpec,
+    pub(crate) options: Options,
+    pub(crate) schema: Schema,
+    /// Below so many rows all are compared.
+    pub(crate) exact_below: u64,
+    /// The keys of the last scope.
+    pub(crate) keys: Keys,
+    /// What was found out about an index that others made, and stands in the run's record: nothing is written beside theirs.
+    pub(crate) measured: Option<Calibration>,
+    pub(crate) counted: Mutex<Option<(Standing, u64)>>,
+    capabilities: Capabilities,
+    note: RwLock<Option<Note>>,
+    /// When the note was read, and how many changes this process had made by then.
+    looked: Mutex<(Instant, u64)>,
+    changes: Arc<AtomicU64>,
+    estimates: Mutex<HashMap<Counted, Estimate>>,
+}
+
+/// What was counted: items or samples, in which scope.
+type Counted = (bool, Option<(bool, u64, usize)>);
+
+struct Estimate {
+    count: u64,
+    at: Instant,
+    /// How many changes this process had made.
+    changes: u64,
+}
+
+/// What an index is put together from.
+pub(crate) struct Parts {
+    pub(crate) pool: Pool,
+    pub(crate) spec: IndexSpec,
+    pub(crate) options: Options,
+    pub(crate) schema: Schema,
+    pub(crate) note: Option<Note>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) changes: Arc<AtomicU64>,
+    pub(crate) exact_below: u64,
+}
+
+impl RedisIndex {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { pool, spec, options, schema, note, mut capabilities, changes, exact_below } = parts;
+        // Halves are compared with a query that is rounded too: near enough to find the nearest, and not exact.
+        capabilities.approximate = schema.algorithm == Algorithm::Hnsw || schema.number == Number::Half;
+        // A query that is negated lies where no row is near, and there a graph finds least: all rows are compared then.
+        capabilities.farthest = capabilities.approximate;
+        Self {
+            pool,
+            spec,
+            options,
+            schema,
+            exact_below,
+            keys: Keys::default(),
+            measured: None,
+            counted: Mutex::default(),
+            capabilities,
+            note: RwLock::new(note),
+            looked: Mutex::new((Instant::now(), changes.load(Ordering::Relaxed))),
+            changes,
+            estimates: Mutex::default(),
+        }
+    }
+
+    /// Whether this library made it, and keeps a note about it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.note.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// What is noted about it, read again where this process changed it or some time has passed: another process may have measured it, or added vectors
+    /// that the server cannot compare.
+    pub(crate) async fn current_note(&self) -> Result<Option<Note>> {
+        if !self.is_ours() {
+            return Ok(None);
+        }
+        let (at, changes) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.changes.load(Ordering::Relaxed);
+        if at.elapsed() >= ESTIMATE || changes != now {
+            let at = Instant::now();
+            let name = &self.options.name;
+            let found = self.pool.retrying(|connection| async move { note::find(&connection, name).await }).await?;
+            let found = found.ok_or_else(|| self.gone())?;
+            self.set_note(found);
+            *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = (at, now);
+        }
+        Ok(self.note.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    pub(crate) fn set_note(&self, note: Note) {
+        *self.note.write().unwrap_or_else(PoisonError::into_inner) = Some(note);
+    }
+
+    /// What is known of the note, without asking.
+    pub(crate) fn known_note(&self) -> Option<Note> {
+        self.note.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the index stands.
+    pub(crate) async fn standing(&self) -> Result<Standing> {
+        let name = &self.options.name;
+        let info = self.pool.retrying(|connection| async move { schema::find(&connection, name).await }).await?;
+        info.as_ref().map(Standing::of).ok_or_else(|| self.gone())
+    }
+
+    /// Finds out how hard a search has to look in a graph that others made, or reads it from the run's parameters, where it is kept.
+    pub(crate) async fn measure_once(&mut self) -> Result<()> {
+        if self.is_ours() || self.schema.algorithm == Algorithm::Flat || self.options.ef_runtime.is_some() {
+            return Ok(());
+        }
+        self.measured = self.spec.parameters.get(MEASURED).and_then(|kept| serde_json::from_value(kept.clone()).ok());
+        if self.measured.is_none() {
+            let rows = self.count(Scope::All).await?;
+            self.measured = self.calibrate(rows, &NoProgress).await?;
+            if let Some(measured) = &self.measured {
+                self.spec.parameters.insert(MEASURED.to_owned(), json!(measured));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note that this process has changed rows: what was counted before is out of date.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self, what: &str, failure: DriverError) -> Error {
+        if error::is_unknown_index(&failure) {
+            return self.gone();
+        }
+        error::of(failure, &format!("{what} the index {}", self.options.name))
+    }
+
+    /// The error of an index that was there when it was opened.
+    pub(crate) fn gone(&self) -> Error {
+        Error::new(ErrorKind::NotFound, format!("the Redis index {:?} is gone from the server", self.options.name))
+            .with_hint("the server was restarted without persistence, or flushed, or someone dropped the index: make it again")
+    }
+
+    async fn estimated(&self, samples: bool, scope: Scope<'_>) -> Result<u64> {
+        let key = match scope {
+            Scope::All => (samples, None),
+            Scope::Items(set) => (samples, Some((false, set.digest(), set.len()))),
+            Scope::Samples(set) => (samples, Some((true, set.digest(), set.len()))),
+        };
+        let changes = self.changes.load(Ordering::Relaxed);
+        let is_good = |estimate: &Estimate| estimate.changes == changes && estimate.at.elapsed() < ESTIMATE;
+        if let Some(known) = self.estimates().get(&key).filter(|estimate| is_good(estimate)) {
+            return Ok(known.count);
+        }
+        let at = Instant::now();
+        let count = if samples { self.count_samples(scope).await? } else { self.count(scope).await? };
+        let mut estimates = self.estimates();
+        if estimates.len() >= ESTIMATES {
+            estimates.retain(|_, estimate| is_good(estimate));
+            if estimates.len() >= ESTIMATES {
+                estimates.clear();
+            }
+        }
+        estimates.insert(key, Estimate { count, at, changes });
+        Ok(count)
+    }
+
+    fn estimates(&self) -> MutexGuard<'_, HashMap<Counted, Estimate>> {
+        self.estimates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SimilarityIndex for RedisIndex {
+    fn spec(&self) -> &IndexSpec {
+        &self.spec
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> Result<u64> {
+        self.count_items(scope).await
+    }
+
+    async fn count_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        self.count_their_samples(scope).await
+    }
+
+    async fn estimate(&self, scope: Scope<'_>) -> Result<u64> {
+        self.estimated(false, scope).await
+    }
+
+    async fn estimate_samples(&self, scope: Scope<'_>) -> Result<u64> {
+        self.estimated(true, scope).await
+    }
+
+    async fn add(&self, batches: BoxStream<'_, Result<VectorBatch>>, on_conflict: OnConflict) -> Result<AddReport> {
+        self.pool.server().await?.check_writable()?;
+        self.load(batches, on_conflict).await.map_err(|error| error.with_operation("add to index"))
+    }
+
+    async fn build(&self, progress: &dyn Progress) -> Result<()> {
+        self.measure(progress).await.map_err(|error| error.with_operation("build index"))
+    }
+
+    async fn remove(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
+        self.pool.server().await?.check_writable()?;
+        self.remove_items(selector, on_missing).await.map_err(|error| error.with_operation("remove from index"))
+    }
+
+    async fn fetch(&self, selector: Selector<'_>) -> Result<Fetched> {
+        self.fetch_rows(selector).await
+    }
+
+    fn ids(&self) -> BoxStream<'_, Result<Vec<Item>>> {
+        self.rows(false).map_ok(|batch| batch.into_parts().0).boxed()
+    }
+
+    fn stream(&self) -> BoxStream<'_, Result<VectorBatch>> {
+        self.rows(true)
+    }
+
+    async fn nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
+        self.find_nearest(request).await
+    }
+
+    async fn explain(&self, request: NearestRequest<'_>) -> Result<Option<String>> {
+        self.explained(request).await.map(Some)
+    }
+
+    async fn info(&self) -> Result<IndexInfo> {
+        let standing = self.standing().await?;
+        let items = self.count_items(Scope::All).await?;
+        let note = self.current_note().await?;
+        let server = self.pool.server().await?;
+        let schema = &self.schema;
+        let mut details = BTreeMap::from([
+            ("keys".to_owned(), json!(format!("{}…", schema.prefix))),
+            ("storage".to_owned(), json!(schema.storage.as_str().to_lowercase())),
+            ("algorithm".to_owned(), json!(schema.algorithm.as_str())),
+            ("vector_type".to_owned(), json!(schema.number.as_str().to_lowercase())),
+            ("RediSearch".to_owned(), json!(server.search.to_string())),
+            ("made by".to_owned(), json!(if note.is_some() { "brain" } else { "others" })),
+        ]);
+        if standing.failures > 0 {
+            details.insert("documents that could not be indexed".to_owned(), json!(standing.failures));
+        }
+        if let Some(known) = note.as_ref().and_then(|note| note.calibration.as_ref()).or(self.measured.as_ref()) {
+            let efforts = known.efforts.iter().map(|(k, effort)| (k.to_string(), json!(effort)));
+            details.insert("effort for the nearest".to_owned(), efforts.collect::<serde_json::Map<_, _>>().into());
+            details.insert("recall of 10, measured".to_owned(), json!(known.recall));
+        }
+        if let Some(advice) = server.advice() {
+            details.insert("advice".to_owned(), json!(advice));
+        }
+        if note.is_some() {
+            details.insert("note".to_owned(), json!(keys::note(&self.options.name)));
+        }
+        // The documents lie beside the index, and hold each vector once more.
+        let documents = items.saturating_mul((schema.dimension * schema.number.width()) as u64);
+        Ok(IndexInfo { items, bytes: standing.bytes.map(|bytes| bytes + documents), details })
+    }
+
+    fn client(&self) -> &(dyn Any + Send + Sync) {
+        &self.pool
+    }
+}
