@@ -1,8 +1,12 @@
 //! What every vector must be before anything is written or asked, the same for every backend.
 
 use brain_kernels::f16;
+use rayon::prelude::*;
 
 use crate::{Error, ErrorKind, ItemId, Metric, Result, VectorBatch};
+
+/// From so many numbers on, a batch is looked at on all cores.
+const PARALLEL_FROM: usize = 1 << 18;
 
 /// The error of a vector of `found` numbers where the index holds `expected`.
 pub fn wrong_length(id: &ItemId, found: usize, expected: usize) -> Error {
@@ -21,8 +25,15 @@ pub fn batch(batch: &VectorBatch, dimension: usize, metric: Metric) -> Result<()
     {
         return Err(wrong_length(&item.id, batch.dimension(), dimension));
     }
-    for (item, vector) in batch.rows() {
-        vector_of(&item.id, vector, metric)?;
+    let vectors = batch.vectors();
+    let rankable = |vector: &[f32]| is_rankable(vector, metric);
+    let all_rankable = if vectors.len() < PARALLEL_FROM {
+        vectors.chunks_exact(dimension.max(1)).all(rankable)
+    } else {
+        vectors.par_chunks_exact(dimension.max(1)).with_min_len(PARALLEL_FROM / 8 / dimension.max(1)).all(rankable)
+    };
+    if !all_rankable {
+        batch.rows().try_for_each(|(item, vector)| numbers(&format!("the vector of {}", item.id), vector, metric))?;
     }
     unique(batch)
 }
@@ -70,11 +81,6 @@ pub fn query(vector: &[f32], dimension: usize, metric: Metric) -> Result<()> {
         .with_hint("embed the query with the model that the index was made with"));
     }
     numbers("the query vector", vector, metric)
-}
-
-fn vector_of(id: &ItemId, vector: &[f32], metric: Metric) -> Result<()> {
-    // The name is only put together for a vector that is refused.
-    if is_rankable(vector, metric) { Ok(()) } else { numbers(&format!("the vector of {id}"), vector, metric) }
 }
 
 fn is_rankable(vector: &[f32], metric: Metric) -> bool {

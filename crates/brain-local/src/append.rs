@@ -7,7 +7,7 @@ use brain_kernels::{Coding, Rows, f16};
 use crc32fast::Hasher;
 use rayon::prelude::*;
 
-use crate::disk::{AppendFile, sync_folder};
+use crate::disk::{AppendFile, Syncing};
 use crate::format::{FileKind, OWNER_BYTES, VectorType, encode_owner};
 use crate::manifest::{BlockChecksums, Manifest, SegmentRecord};
 
@@ -20,8 +20,14 @@ pub(crate) struct Appender<'a> {
     folder: &'a Path,
     manifest: &'a mut Manifest,
     open: Option<SegmentFiles>,
-    /// Whether a file was made, whose entry in the folder must be made durable too.
-    made_files: bool,
+    syncing: Syncing,
+}
+
+/// Whether the first free text id made a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MadeNames {
+    Yes,
+    No,
 }
 
 /// The files of the segment that grows.
@@ -38,7 +44,7 @@ struct SegmentFiles {
 
 impl<'a> Appender<'a> {
     pub(crate) fn new(folder: &'a Path, manifest: &'a mut Manifest) -> Self {
-        Self { folder, manifest, open: None, made_files: false }
+        Self { folder, manifest, open: None, syncing: Syncing::default() }
     }
 
     /// Appends rows: their vectors, one after the other, and whose they are.
@@ -60,30 +66,31 @@ impl<'a> Appender<'a> {
             let room = (layout.segment_rows - files.record.rows) as usize;
             let (fit, rest) = items.split_at(room.min(items.len()));
             let (numbers, others) = vectors.split_at(fit.len() * dimension);
-            self.made_files |= files.append(fit, numbers, self.folder, layout.block_rows as usize)?;
+            if files.append(fit, numbers, self.folder, layout.block_rows as usize)? == MadeNames::Yes {
+                self.syncing.made_files(self.folder);
+            }
             self.open = Some(files);
             (items, vectors) = (rest, others);
         }
         Ok(())
     }
 
-    /// Makes everything durable.
+    /// Begins to make everything durable.
     ///
     /// # Errors
     /// Those of the file system.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<Syncing> {
         if let Some(files) = self.open.take() {
             self.close(files)?;
         }
-        if self.made_files { sync_folder(self.folder) } else { Ok(()) }
+        Ok(self.syncing)
     }
 
     fn close(&mut self, files: SegmentFiles) -> Result<()> {
         let SegmentFiles { rows, codes, owners, names, record, .. } = files;
-        let codes = codes.map(|(_, file)| file);
-        AppendFile::sync_all([Some(rows), codes, Some(owners), names].into_iter().flatten())?;
         self.manifest.segments.push(record);
-        Ok(())
+        let codes = codes.map(|(_, file)| file);
+        [Some(rows), codes, Some(owners), names].into_iter().flatten().try_for_each(|file| self.syncing.begin(file))
     }
 
     /// The last segment while it has room, else a new one. Its record leaves the manifest until it is closed.
@@ -97,7 +104,7 @@ impl<'a> Appender<'a> {
         let record = room.unwrap_or_else(|| {
             let file = self.manifest.next_file;
             self.manifest.next_file += 1;
-            self.made_files = true;
+            self.syncing.made_files(self.folder);
             let codes = self.manifest.coding().filter(|_| self.manifest.layout.coded).map(|_| file);
             SegmentRecord { file, rows: 0, codes, checksums: Vec::new(), names_bytes: 0, names_checksum: 0 }
         });
@@ -116,7 +123,7 @@ impl<'a> Appender<'a> {
 
 impl SegmentFiles {
     /// Appends rows for which the segment has room; whether a file of names was made.
-    fn append(&mut self, items: &[Item], vectors: &[f32], folder: &Path, block_rows: usize) -> Result<bool> {
+    fn append(&mut self, items: &[Item], vectors: &[f32], folder: &Path, block_rows: usize) -> Result<MadeNames> {
         let Self { rows, codes, owners, names, record, vector_type } = self;
         let halves: Vec<f16> = match vector_type {
             VectorType::F32 => Vec::new(),
@@ -133,48 +140,42 @@ impl SegmentFiles {
         for item in items {
             owner_bytes.extend_from_slice(&encode_owner(item, &mut new_names, record.names_bytes));
         }
-        // One core codes while the other writes.
-        let coding = codes.as_ref().map(|(coding, _)| *coding);
-        let (written, records) =
-            rayon::join(|| rows.append(bytes), || coding.map(|coding| encoded(coding, numbers, items.len())).unwrap_or_default());
-        written?;
-        if let Some((_, codes)) = codes {
-            codes.append(&records)?;
-        }
-        owners.append(&owner_bytes)?;
-        let mut made_names = false;
+        let made_names = if record.names_bytes == 0 && !new_names.is_empty() { MadeNames::Yes } else { MadeNames::No };
         if !new_names.is_empty() {
             let names = match names {
                 Some(names) => names,
-                None => {
-                    made_names = record.names_bytes == 0;
-                    names.insert(AppendFile::open(folder.join(FileKind::Names.name(record.file)), record.names_bytes)?)
-                }
+                None => names.insert(AppendFile::open(folder.join(FileKind::Names.name(record.file)), record.names_bytes)?),
             };
             names.append(&new_names)?;
             record.names_checksum = extended(record.names_checksum, record.names_bytes, &new_names);
             record.names_bytes += new_names.len() as u64;
         }
-        let mut done = 0;
-        while done < items.len() {
-            let in_block = record.rows as usize % block_rows;
-            if in_block == 0 {
-                record.checksums.push(BlockChecksums::default());
-            }
-            let next = items.len().min(done + block_rows - in_block);
-            if let Some(block) = record.checksums.last_mut() {
+        // One core copies the rows to their file, which takes longest; the other does all the rest, a block at a time while it is at hand.
+        let beside = || {
+            owners.append(&owner_bytes)?;
+            let (mut done, dimension) = (0, numbers.len() / items.len());
+            while done < items.len() {
+                let in_block = record.rows as usize % block_rows;
+                let next = items.len().min(done + block_rows - in_block);
+                let before = if in_block > 0 { record.checksums.pop() } else { None }.unwrap_or_default();
                 let extend = |checksum, all: &[u8]| {
                     let stride = all.len() / items.len();
                     extended(checksum, (in_block * stride) as u64, &all[done * stride..next * stride])
                 };
-                block.vectors = extend(block.vectors, bytes);
-                block.owners = extend(block.owners, &owner_bytes);
-                block.codes = extend(block.codes, &records);
+                let mut block = BlockChecksums { vectors: extend(before.vectors, bytes), owners: extend(before.owners, &owner_bytes), codes: 0 };
+                if let Some((coding, file)) = codes {
+                    let records = encoded(*coding, &numbers[done * dimension..next * dimension], next - done);
+                    block.codes = extended(before.codes, (in_block * coding.record_bytes()) as u64, &records);
+                    file.append(&records)?;
+                }
+                record.checksums.push(block);
+                record.rows += (next - done) as u32;
+                done = next;
             }
-            record.rows += (next - done) as u32;
-            done = next;
-        }
-        Ok(made_names)
+            Ok(())
+        };
+        let (written, beside) = rayon::join(|| rows.append(bytes), beside);
+        written.and(beside).map(|()| made_names)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::handle::Handle;
 use crate::write;
 
 /// A group of so many bytes of vectors is written at once: most of the time is then writing and not waiting.
-const BYTES: usize = 64 << 20;
+const BYTES: usize = 128 << 20;
 
 /// A group is written with the batch that comes so long after its first: where batches come slowly, each is durable before the next is waited for.
 const WAIT: Duration = Duration::from_millis(200);
@@ -45,14 +45,15 @@ impl<'a> Group<'a> {
                 return Err(error);
             }
         };
-        if batch.items().iter().any(|item| self.ids.contains(&item.id)) {
+        let ids = || batch.items().iter().map(|item| item.id.clone());
+        if !ids().all(|id| self.ids.insert(id)) {
             self.write()?;
+            self.ids.extend(ids());
         }
         if self.batches.is_empty() {
             self.since = Instant::now();
         }
         self.bytes += size_of_val(batch.vectors());
-        self.ids.extend(batch.items().iter().map(|item| item.id.clone()));
         self.batches.push(batch);
         if self.bytes >= BYTES || self.since.elapsed() >= WAIT { self.write() } else { Ok(()) }
     }

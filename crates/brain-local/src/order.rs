@@ -8,7 +8,7 @@ use std::sync::Arc;
 use brain_core::{ItemId, Result};
 use brain_kernels::MappedFile;
 
-use crate::disk;
+use crate::disk::{AppendFile, Syncing};
 use crate::format::{Column, FileKind};
 use crate::manifest::{Manifest, RunRecord};
 use crate::snapshot::Snapshot;
@@ -81,15 +81,15 @@ impl Order {
     }
 
     /// Brings the runs of `manifest`, which `snapshot` shows, up to date: files that were no good are written again, and a tail that has grown
-    /// becomes a run. The new files are written and synced when this returns, and count when the manifest is published. Their folder is not synced: a run
-    /// that a power loss takes back is sorted again, as any that is missing.
+    /// becomes a run. The new files are written when this returns, and count when `syncing` is finished and the manifest is published. Their folder is not
+    /// synced for them: a run that a power loss takes back is sorted again, as any that is missing.
     ///
     /// # Errors
     /// Those of the file system.
-    pub(crate) fn extend(&self, snapshot: &Snapshot, folder: &Path, manifest: &mut Manifest) -> Result<()> {
+    pub(crate) fn extend(&self, snapshot: &Snapshot, folder: &Path, manifest: &mut Manifest, syncing: &mut Syncing) -> Result<()> {
         for (run, record) in self.runs.iter().zip(&mut manifest.runs) {
             if let Numbers::Sorted(_) = run.numbers {
-                *record = run.write(folder, &mut manifest.next_file)?;
+                *record = run.write(folder, &mut manifest.next_file, syncing)?;
             }
         }
         if self.tail.record.rows < manifest.layout.tail_rows {
@@ -106,7 +106,7 @@ impl Order {
         }
         taken.reverse();
         let run = Run::sort(snapshot, covered(manifest)..manifest.rows(), &taken)?;
-        manifest.runs.push(run.write(folder, &mut manifest.next_file)?);
+        manifest.runs.push(run.write(folder, &mut manifest.next_file, syncing)?);
         Ok(())
     }
 }
@@ -155,15 +155,17 @@ impl Run {
         if column == Column::Sample && self.record.by_sample { by_sample } else { by_item }
     }
 
-    fn write(&self, folder: &Path, next_file: &mut u32) -> Result<RunRecord> {
+    fn write(&self, folder: &Path, next_file: &mut u32, syncing: &mut Syncing) -> Result<RunRecord> {
         let file = *next_file;
         *next_file += 1;
-        let path = folder.join(FileKind::Order.name(file));
         let mut bytes: Vec<u8> = self.sorted_by(Column::Item).iter().flat_map(|row| row.to_le_bytes()).collect();
         if self.record.by_sample {
             bytes.extend(self.sorted_by(Column::Sample).iter().flat_map(|row| row.to_le_bytes()));
         }
-        disk::write(&path, &bytes)?;
+        // In place of what a killed writer may have left there.
+        let mut written = AppendFile::open(folder.join(FileKind::Order.name(file)), 0)?;
+        written.append(&bytes)?;
+        syncing.begin(written)?;
         Ok(RunRecord { file, checksum: crc32fast::hash(&bytes), ..self.record.clone() })
     }
 }

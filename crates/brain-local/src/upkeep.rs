@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use brain_core::Result;
 
 use crate::append::{Appender, encoded};
-use crate::disk::{AppendFile, sync_folder};
+use crate::disk::{AppendFile, Syncing};
 use crate::format::FileKind;
 use crate::handle::Handle;
 use crate::manifest::{BlockChecksums, SegmentRecord};
@@ -103,17 +103,16 @@ fn compact(writer: Writer<'_>) -> Result<()> {
         }
         appender.append(&owners, &vectors)
     });
-    if let Err(error) = copied.and_then(|()| appender.finish()) {
-        writer.tidy();
-        return Err(error);
-    }
-    writer.publish(manifest)?.tidy();
+    let syncing = copied.and_then(|()| appender.finish()).inspect_err(|_| writer.tidy())?;
+    writer.publish(manifest, syncing)?.tidy();
     Ok(())
 }
 
 fn code(writer: Writer<'_>) -> Result<()> {
     let mut manifest = writer.old.manifest().clone();
     let Some(coding) = manifest.coding() else { return Ok(()) };
+    let mut syncing = Syncing::default();
+    syncing.made_files(&writer.handle.folder);
     let coded = writer.old.segments().iter().enumerate().filter(|(_, segment)| is_without_codes(segment)).try_for_each(|(position, segment)| {
         let number = manifest.next_file;
         manifest.next_file += 1;
@@ -128,14 +127,10 @@ fn code(writer: Writer<'_>) -> Result<()> {
             *checksums = BlockChecksums { codes: crc32fast::hash(&records), ..*checksums };
             file.append(&records)?;
         }
-        file.sync()?;
         manifest.segments[position] = SegmentRecord { codes: Some(number), checksums, ..segment.record().clone() };
-        sync_folder(&writer.handle.folder)
+        syncing.begin(file)
     });
-    if let Err(error) = coded {
-        writer.tidy();
-        return Err(error);
-    }
-    writer.publish(manifest)?.tidy();
+    coded.inspect_err(|_| writer.tidy())?;
+    writer.publish(manifest, syncing)?.tidy();
     Ok(())
 }

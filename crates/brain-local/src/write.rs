@@ -10,7 +10,7 @@ use brain_core::{
 };
 
 use crate::append::Appender;
-use crate::disk;
+use crate::disk::{self, Syncing};
 use crate::format::{FileKind, VectorType};
 use crate::handle::Handle;
 use crate::lock::WriterLock;
@@ -71,15 +71,14 @@ pub(crate) fn add(handle: &Handle, batches: &[VectorBatch], on_conflict: OnConfl
         }
         append(&mut appender, batch, kept)
     });
-    if let Err(error) = appended.and_then(|()| appender.finish()) {
+    let syncing = appended.and_then(|()| appender.finish()).inspect_err(|_| {
         // What was written counts for nothing; on a full disk its space is wanted back at once.
         writer.tidy();
-        return Err(error);
-    }
+    })?;
     report.replaced = replaced.len() as u64;
     if report.added + report.replaced > 0 {
         manifest.dead.extend(replaced);
-        writer.publish(manifest)?;
+        writer.publish(manifest, syncing)?;
     }
     Ok(report)
 }
@@ -113,7 +112,7 @@ pub(crate) fn remove(handle: &Handle, selector: Selector<'_>, on_missing: OnMiss
     }
     let removed = before - manifest.live_rows();
     if removed > 0 {
-        writer.publish(manifest)?;
+        writer.publish(manifest, Syncing::default())?;
     }
     if on_missing == OnMissing::Ignore {
         missing.clear();
@@ -152,15 +151,16 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
-    /// Publishes `manifest`, whose rows are durable, after it has brought their order up to date.
+    /// Publishes `manifest`, when `syncing` has made its rows durable; meanwhile their order is brought up to date.
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when another writer was there in spite of the lock; those of the storage.
-    pub(crate) fn publish(self, mut manifest: Manifest) -> Result<Self> {
+    pub(crate) fn publish(self, mut manifest: Manifest, mut syncing: Syncing) -> Result<Self> {
         let publish = |manifest: &mut Manifest| {
             // Mapped before it is published: what cannot be read again must not count.
             let grown = Snapshot::open(&self.handle.folder, manifest.clone(), Some(&self.old))?;
-            grown.order()?.extend(&grown, &self.handle.folder, manifest)?;
+            grown.order()?.extend(&grown, &self.handle.folder, manifest, &mut syncing)?;
+            syncing.finish()?;
             manifest.publish(&self.handle.database, self.old.manifest())?;
             Ok(grown)
         };

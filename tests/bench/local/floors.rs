@@ -33,10 +33,10 @@ impl Files {
     }
 }
 
-/// Sixty-four sums side by side, so that the read waits for memory and not for an addition.
+/// Thirty-two sums side by side, as many as every processor has registers for, so that the read waits for memory and not for an addition.
 fn sum(bytes: &[u8]) -> u32 {
-    let mut sums = [0_u32; 64];
-    let (parts, _) = bytes.as_chunks::<256>();
+    let mut sums = [0_u32; 32];
+    let (parts, _) = bytes.as_chunks::<128>();
     for part in parts {
         for (sum, word) in sums.iter_mut().zip(part.as_chunks::<4>().0) {
             *sum = sum.wrapping_add(u32::from_ne_bytes(*word));

@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &Flags) {
     let data = Data::new(rows, dimension, clustered);
     let ids = data.ids();
 
-    let single = fill(&*backend, "f32", &data, &ids, home.path());
+    let single = fill(&*backend, &data, &ids, home.path());
     let times = if rows > 200_000 { 7 } else { 21 };
     let single = Bench { index: local(&*single), data: &data, ids: &ids, times };
     single.whole();
@@ -48,7 +48,7 @@ pub(crate) fn run(flags: &Flags) {
     if flags.text("duplicates").is_some() {
         single.duplicates();
     }
-    let half = make(&*backend, "f16", &data);
+    let half = make(&*backend, "bench-f16", "f16", &data);
     block_on(half.add(data.batches(&ids), OnConflict::Error)).unwrap();
     Bench { index: local(&*half), ..single }.half();
     if let Some(python) = flags.text("peers") {
@@ -56,29 +56,35 @@ pub(crate) fn run(flags: &Flags) {
     }
 }
 
-/// Makes an index and fills it, against a plain write of the same vectors.
-fn fill(backend: &dyn SimilarityBackend, vector_type: &str, data: &Data, ids: &[ItemId], folder: &Path) -> Box<dyn SimilarityIndex> {
-    let floor_file = folder.join("floor");
-    let write = (0..3).map(|_| once_ms(|| floors::write_and_sync(&floor_file, data)).0).fold(f64::MAX, f64::min);
-    std::fs::remove_file(&floor_file).unwrap();
-    let index = make(backend, vector_type, data);
-    // As the floor does, from memory that is filled already.
-    let batches = stream::iter(block_on(data.batches(ids).collect::<Vec<_>>())).boxed();
-    let before = resident_mb();
-    reset_peak();
-    let (add, report) = once_ms(|| block_on(index.add(batches, OnConflict::Overwrite)).unwrap());
-    assert_eq!(report.added, data.rows() as u64);
-    against("add all rows, batches of 1000, each durable", add, "write and sync once, best of 3", write);
-    alone("  memory while adding, beyond the rows", peak_mb() - before, "MB (peak, with one batch)");
+/// Makes an index and fills it, against a plain write of the same vectors: each is done as often, in turns, and the best of each counts. Both start from memory
+/// that is filled already. No file is removed between them: the system would work on the space that it gives back in the time of whoever syncs next.
+fn fill(backend: &dyn SimilarityBackend, data: &Data, ids: &[ItemId], folder: &Path) -> Box<dyn SimilarityIndex> {
+    let attempts = if data.rows() > 200_000 { 1 } else { 3 };
+    let floors: Vec<_> = (0..attempts).map(|attempt| folder.join(format!("floor-{attempt}"))).collect();
+    let (mut write, mut add, mut memory) = (f64::MAX, f64::MAX, 0.0_f64);
+    let filled = floors.iter().enumerate().map(|(attempt, floor)| {
+        write = write.min(once_ms(|| floors::write_and_sync(floor, data)).0);
+        let index = make(backend, &format!("bench-{attempt}"), "f32", data);
+        let batches = stream::iter(block_on(data.batches(ids).collect::<Vec<_>>())).boxed();
+        let before = resident_mb();
+        reset_peak();
+        let (ms, report) = once_ms(|| block_on(index.add(batches, OnConflict::Overwrite)).unwrap());
+        assert_eq!(report.added, data.rows() as u64);
+        (add, memory) = (add.min(ms), memory.max(peak_mb() - before));
+        index
+    });
+    let index = filled.last().unwrap();
+    against("add all rows, in batches of 1000", add, &format!("write and sync once, best of {attempts}"), write);
+    floors.iter().for_each(|floor| std::fs::remove_file(floor).unwrap());
+    alone("  memory while adding, beyond the rows", memory, "MB (peak)");
     let (open, _) = once_ms(|| block_on(backend.open(index.spec())).unwrap());
     alone("open", open, "ms");
     index
 }
 
-fn make(backend: &dyn SimilarityBackend, vector_type: &str, data: &Data) -> Box<dyn SimilarityIndex> {
+fn make(backend: &dyn SimilarityBackend, name: &str, vector_type: &str, data: &Data) -> Box<dyn SimilarityIndex> {
     let parameters = [("vector_type".to_owned(), vector_type.into())].into();
-    let spec =
-        IndexSpec { name: format!("bench-{vector_type}"), dimension: data.dimension, metric: Metric::Cosine, items: ItemKind::Samples, parameters };
+    let spec = IndexSpec { name: name.to_owned(), dimension: data.dimension, metric: Metric::Cosine, items: ItemKind::Samples, parameters };
     block_on(backend.create(&spec)).unwrap()
 }
 

@@ -90,6 +90,45 @@ impl ByteQuery {
     }
 }
 
+/// Some rows on the way from sums to bounds, each of their numbers in an array of its own, as instructions want them that compute several rows in one step.
+struct Panel {
+    sums: [f64; PANEL],
+    scales: [f32; PANEL],
+    errors: [f32; PANEL],
+    squares: [u32; PANEL],
+    lengths: [f32; PANEL],
+    lower: [f32; PANEL],
+    upper: [f32; PANEL],
+}
+
+impl Panel {
+    #[inline(always)]
+    fn new() -> Self {
+        let zeros = [0.0; PANEL];
+        Self { sums: [0.0; PANEL], scales: zeros, errors: zeros, squares: [0; PANEL], lengths: zeros, lower: zeros, upper: zeros }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, position: usize, trailer: Trailer) {
+        self.scales[position] = trailer.scale;
+        self.errors[position] = trailer.error;
+        self.squares[position] = trailer.square;
+        self.lengths[position] = trailer.length;
+    }
+
+    #[inline(always)]
+    fn trailer(&self, position: usize) -> Trailer {
+        let (scale, error) = (self.scales[position], self.errors[position]);
+        Trailer { scale, error, square: self.squares[position], length: self.lengths[position] }
+    }
+
+    #[inline(always)]
+    fn bound(&mut self, position: usize, (distance, off): (f64, f64)) {
+        self.lower[position] = finite(distance - off, f32::MIN);
+        self.upper[position] = finite(distance + off, f32::MAX);
+    }
+}
+
 struct Bounding<'a> {
     query: &'a ByteQuery,
     records: Records<'a>,
@@ -103,15 +142,13 @@ impl Kernel for Bounding<'_> {
     #[inline(always)]
     fn run_tiled<I: Instructions, const R: usize, const Q: usize>(self, instructions: I) {
         let Self { query, records, lower, upper } = self;
-        let (mut sums, last) = ([0.0; PANEL], lower.len().saturating_sub(1));
+        let (mut bounds, last) = (Panel::new(), lower.len().saturating_sub(1));
         let mut start = 0;
         while start < lower.len() {
             let panel = PANEL.min(lower.len() - start);
-            let places = start..start + panel;
-            let (lower, upper) = (&mut lower[places.clone()], &mut upper[places]);
             let record = |position: usize| records.at(start + position);
             if query.metric == Metric::L1 {
-                for (position, sum) in sums[..panel].iter_mut().enumerate() {
+                for (position, sum) in bounds.sums[..panel].iter_mut().enumerate() {
                     *sum = differences(instructions, record(position), &query.vector);
                 }
             } else {
@@ -127,42 +164,41 @@ impl Kernel for Bounding<'_> {
                         }
                     }
                     let [high, low] = instructions.dot_codes(rows, &query.planes);
-                    for (number, sum) in sums[first..].iter_mut().enumerate().take(CODED_ROWS) {
+                    for (number, sum) in bounds.sums[first..].iter_mut().enumerate().take(CODED_ROWS) {
                         *sum = 128.0 * f64::from(high[number]) + f64::from(low[number]);
                     }
                     first += CODED_ROWS;
                 }
             }
-            // One loop for each metric, so that the choice is made once for all rows.
+            for position in 0..panel {
+                bounds.take(position, Trailer::of(record(position)));
+            }
+            // One loop for each metric, so that the choice is made once for all rows, and always over a whole panel, so that several are computed in one
+            // step: places behind the last row have bounds that nobody looks at.
             match query.metric {
                 Metric::Euclidean => {
-                    for position in 0..panel {
-                        let (distance, off) = query.euclidean(sums[position], Trailer::of(record(position)));
-                        (lower[position], upper[position]) = interval(distance, off);
+                    for position in 0..PANEL {
+                        bounds.bound(position, query.euclidean(bounds.sums[position], bounds.trailer(position)));
                     }
                 }
                 Metric::L1 => {
-                    for position in 0..panel {
-                        let (distance, off) = query.l1(sums[position], Trailer::of(record(position)));
-                        (lower[position], upper[position]) = interval(distance, off);
+                    for position in 0..PANEL {
+                        bounds.bound(position, query.l1(bounds.sums[position], bounds.trailer(position)));
                     }
                 }
                 metric => {
                     let one = if metric == Metric::Cosine { 1.0 } else { 0.0 };
-                    for position in 0..panel {
-                        let (product, off) = query.product(sums[position], Trailer::of(record(position)));
-                        (lower[position], upper[position]) = interval(one - product, off);
+                    for position in 0..PANEL {
+                        let (product, off) = query.product(bounds.sums[position], bounds.trailer(position));
+                        bounds.bound(position, (one - product, off));
                     }
                 }
             }
+            lower[start..start + panel].copy_from_slice(&bounds.lower[..panel]);
+            upper[start..start + panel].copy_from_slice(&bounds.upper[..panel]);
             start += panel;
         }
     }
-}
-
-#[inline(always)]
-fn interval(distance: f64, off: f64) -> (f32, f32) {
-    (finite(distance - off, f32::MIN), finite(distance + off, f32::MAX))
 }
 
 /// The nearest finite number, as exact distances saturate; a NaN, where even `f64` was not enough, bounds nothing.

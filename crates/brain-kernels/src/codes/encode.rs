@@ -6,6 +6,9 @@ use crate::metric::Metric;
 /// The largest code: −128 is left out, so that codes have no sign to themselves.
 pub(super) const CODE_MOST: f32 = 127.0;
 
+/// Added to a number below 2²², it pushes the fraction out of an `f32`.
+const TO_WHOLE: f32 = (3 << 22) as f32;
+
 /// Behind the codes: scale, error, square and length.
 const TRAILER_BYTES: usize = 16;
 
@@ -125,11 +128,12 @@ impl Sums {
     #[inline(always)]
     fn add(&mut self, metric: Metric, scale: f32, inverse: f32, numbers: &[f32; LANES], codes: &mut [u8; LANES]) {
         for lane in 0..LANES {
-            // A largest number at the end of f32 may round to a code beyond the last.
-            let rounded = (numbers[lane] * inverse).round_ties_even();
-            let rounded = if rounded > CODE_MOST { CODE_MOST } else { rounded };
-            let rounded = if rounded < -CODE_MOST { -CODE_MOST } else { rounded };
-            let value = rounded as i32;
+            // A largest number at the end of f32 may round to a code beyond the last; a NaN, which no index holds, becomes the largest code.
+            let number = numbers[lane] * inverse;
+            let number = if number < CODE_MOST { number } else { CODE_MOST };
+            let number = if number > -CODE_MOST { number } else { -CODE_MOST };
+            // Rounds to the nearest, ties to even, and leaves the whole number in the last bits. `as` would look at each number for itself.
+            let value = (number + TO_WHOLE).to_bits().wrapping_sub(TO_WHOLE.to_bits()).cast_signed();
             codes[lane] = value as i8 as u8;
             self.codes[lane] += value * value;
             let x = f64::from(numbers[lane]);
