@@ -16,8 +16,8 @@ const METRICS: [Metric; 3] = [Metric::Cosine, Metric::DotProduct, Metric::Euclid
 fn view(random: &mut Random, all: &[ItemId]) -> View {
     match random.below(6) {
         0 => View::new(),
-        1 => View::new().take(1 + random.below(ROWS), random.bits()),
-        2 => View::new().skip(random.below(ROWS)).limit(random.below(ROWS)),
+        1 => View::new().take(1 + random.below(ROWS) as u64, random.bits()),
+        2 => View::new().skip(random.below(ROWS) as u64).limit(random.below(ROWS) as u64),
         3 => View::new().match_tags(["odd"]),
         4 => View::new().match_filter(format!("number < {}", random.below(ROWS)).parse().unwrap()),
         _ => View::new().select((0..random.below(40)).map(|_| all[random.below(ROWS)].clone()).collect::<Vec<_>>()),

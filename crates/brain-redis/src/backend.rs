@@ -38,6 +38,8 @@ impl RedisBackend {
     pub fn new(parameters: &ResolvedParameters) -> Self {
         let mut capabilities = Capabilities::exact([Metric::Cosine, Metric::DotProduct, Metric::Euclidean]);
         capabilities.approximate = true;
+        // By the query negated, or compared here.
+        capabilities.farthest = true;
         capabilities.attach = true;
         capabilities.server = true;
         capabilities.max_dimension = Some(DIMENSION_MOST);

@@ -80,8 +80,6 @@ impl RedisIndex {
         let Parts { pool, spec, options, schema, note, mut capabilities, changes, exact_below } = parts;
         // Halves are compared with a query that is rounded too: near enough to find the nearest, and not exact.
         capabilities.approximate = schema.algorithm == Algorithm::Hnsw || schema.number == Number::Half;
-        // A query that is negated lies where no row is near, and there a graph finds least: all rows are compared then.
-        capabilities.farthest = capabilities.approximate;
         Self {
             pool,
             spec,

@@ -72,7 +72,7 @@ fn a_user_who_may_search_and_not_write() {
         let spec = place.spec("x", &[]);
         let index = place.backend().create(&spec).await.unwrap();
         add(&*index, &rows(30, 1), Default::default()).await.unwrap();
-        let user = User::new(&place, "reader", &format!("~*{}* &* +@all -@write -multi", place.name));
+        let user = User::new(&place, "reader", &format!("~*{}* &* +@all -@write", place.name));
         let reader = backend(&user.server).open(&spec).await.unwrap();
         assert_eq!(reader.count(Scope::All).await.unwrap(), 30);
         let error = add(&*reader, &rows(2, 2), Default::default()).await.unwrap_err();
