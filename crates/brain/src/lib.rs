@@ -46,6 +46,7 @@ mod exchange;
 mod imported;
 mod models;
 pub mod npy;
+mod query;
 mod record;
 mod scope;
 mod session;
@@ -55,7 +56,7 @@ mod sort;
 mod vectors;
 
 pub use brain_core as core;
-pub use brain_core::Query;
+pub use brain_core::{Part, Query, Weighted};
 pub use brain_core::search::{Aggregation, Report, Route};
 pub use brain_core::similar::{Cutoff, Duplicates, Histogram, Neighbors, Unique};
 pub use brain_dataset as dataset;

@@ -294,6 +294,11 @@ fn recorded(config: &SimilarityConfig, record: &RunRecord) -> Result<Embeddings>
         return Ok(Embeddings::File { npy: npy.into(), ids: config.ids_file.as_ref().map(Into::into) });
     }
     match &config.model {
+        Some(model) if config.model_instance => Err(Error::invalid(format!(
+            "run {:?} was begun with an instance of a model ({model}) that a program handed in, so it cannot be resumed from its record",
+            record.key
+        ))
+        .with_hint("give the same instance again")),
         Some(model) => Ok(Embeddings::Model(model.clone())),
         None => Err(Error::invalid(format!("the vectors of run {:?} were given in memory, so it cannot be resumed from its record", record.key))
             .with_hint("give the same vectors again")),

@@ -44,14 +44,14 @@ impl Source {
     pub(crate) fn open(brain: &Brain, dataset: &Dataset, config: &mut SimilarityConfig, embeddings: &Embeddings, items: &[Item]) -> Result<Self> {
         match embeddings {
             Embeddings::Model(name) => {
-                config.model = Some(name.clone());
-                Ok(Self::embed(models::load(name)?, config, None))
+                config.model_instance = false;
+                Ok(Self::embed(brain.models().load(name)?, config, None))
             }
             Embeddings::Embedder(embedder) => {
-                config.model = Some(embedder.name().to_owned());
+                config.model_instance = true;
                 Ok(Self::embed(Arc::clone(embedder), config, None))
             }
-            Embeddings::Field { name, model } => Self::field(dataset, config, name, model.as_deref(), items),
+            Embeddings::Field { name, model } => Self::field(brain, dataset, config, name, model.as_deref(), items),
             Embeddings::Matrix { vectors, dimension, ids } => {
                 if *dimension == 0 || !vectors.len().is_multiple_of(*dimension) {
                     return Err(Error::new(ErrorKind::DimensionMismatch, format!("{} numbers are no rows of {dimension}", vectors.len())));
@@ -77,6 +77,7 @@ impl Source {
     }
 
     fn embed(embedder: Arc<dyn Embedder>, config: &mut SimilarityConfig, field: Option<String>) -> Self {
+        config.model = Some(embedder.name().to_owned());
         config.fingerprint = Some(embedder.fingerprint());
         config.supports_prompts = embedder.modalities().text;
         config.dimension = Some(embedder.dimension());
