@@ -36,9 +36,11 @@ mod jpeg;
 mod onnx;
 mod pipeline;
 mod preprocess;
+mod runtime;
 pub mod zoo;
 
 pub use crop::{PatchShape, crop};
 pub use decode::{MAX_PIXELS, decode_image, read_image};
 pub use job::{EmbedJob, EmbeddedBatch, Failure, Target};
 pub use pipeline::{EmbeddedStream, Pipeline, PipelineOptions};
+pub use runtime::{Device, OnMissingDevice, OnnxRuntime, Runtime, RuntimeOptions, Threads};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use brain_core::{Embedder, Error, Modalities, Result};
-use rten::ModelOptions;
 
 use crate::onnx::{OnnxEmbedder, OnnxSpec};
 use crate::preprocess::Preprocessing;
+use crate::runtime::{self, RuntimeOptions, Source};
 
 /// What is known of a model before it is loaded.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,16 +79,20 @@ pub fn info(name: &str) -> Result<&'static ModelInfo> {
 /// # Errors
 /// [`NotFound`](brain_core::ErrorKind::NotFound), with the nearest name and all names, when there is none.
 pub fn load(name: &str) -> Result<Arc<dyn Embedder>> {
+    load_with(name, &RuntimeOptions::default())
+}
+
+/// Loads the model called `name`, to be run as `options` say.
+///
+/// # Errors
+/// As [`load`]; [`Unsupported`](brain_core::ErrorKind::Unsupported) and [`Unavailable`](brain_core::ErrorKind::Unavailable) when the runtime or its device cannot be
+/// had, with what is missing.
+pub fn load_with(name: &str, options: &RuntimeOptions) -> Result<Arc<dyn Embedder>> {
     let info = info(name)?;
-    // Only the operators the model has are linked into the binary.
-    let operators = rten::op_registry!(Add, Cast, Clip, Conv, Flatten, Gemm, GlobalAveragePool);
-    let model = ModelOptions::with_ops(operators)
-        .prepack_weights(true)
-        .load_static_slice(EFFICIENTNET_LITE0)
-        .map_err(|error| Error::corrupt(format!("the weights of {name} cannot be loaded: {error}")).with_source(error))?;
+    let graph = runtime::load(name, Source::Static(EFFICIENTNET_LITE0), options)?;
     let preprocessing = Preprocessing { size: info.image_size, crop: info.crop, mean: 127.0, deviation: 128.0 };
     let embedder = OnnxEmbedder::new(
-        model,
+        graph,
         OnnxSpec {
             name: info.name,
             fingerprint: format!("{}:{}:crop={}", info.name, &info.sha256[..12], info.crop),
