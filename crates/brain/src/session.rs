@@ -10,7 +10,7 @@ use brain_store::Database;
 
 use crate::backends::{self, Backends};
 use crate::models::Models;
-use crate::{AddToIndex, ComputeSimilarity, Similarity};
+use crate::{AddToIndex, ComputeEmbeddings, ComputeSimilarity, Similarity};
 
 /// A session: everything the verbs need, opened once. Cheap to clone.
 ///
@@ -109,6 +109,11 @@ impl Brain {
     /// Embeds and indexes a dataset under a brain key: the builder of the whole work.
     pub fn compute_similarity(&self, dataset: impl Into<String>, brain_key: impl Into<String>) -> ComputeSimilarity {
         ComputeSimilarity::new(self.clone(), dataset.into(), brain_key.into())
+    }
+
+    /// Embeds a dataset into one of its fields: the builder of the work.
+    pub fn compute_embeddings(&self, dataset: impl Into<String>, field: impl Into<String>) -> ComputeEmbeddings {
+        ComputeEmbeddings::new(self.clone(), dataset.into(), field.into())
     }
 
     /// Opens the index of a run, to search and change it.

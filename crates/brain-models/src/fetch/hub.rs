@@ -106,7 +106,7 @@ impl<'a> Hub<'a> {
         let status = response.status();
         if status == StatusCode::RANGE_NOT_SATISFIABLE && held > 0 {
             // All of it is here already, or it is something else; the sum tells, and a wrong one is fetched again.
-            return match header(&response, "content-range").and_then(|range| range.strip_prefix("bytes */")?.parse().ok()) {
+            return match header(&response, "content-range").and_then(|range| range.strip_prefix("bytes */")?.parse::<u64>().ok()) {
                 Some(total) if held == total => Ok(announced),
                 _ => {
                     download.restart()?;

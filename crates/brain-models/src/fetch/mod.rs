@@ -96,13 +96,21 @@ fn from(manifest: &Manifest, source: &FileSource, endpoint: &str) -> String {
 
 /// Fetches what `folder` lacks.
 pub(crate) fn fetch(manifest: &Manifest, folder: &Path, options: &PullOptions, progress: &dyn Progress) -> Result<Vec<FetchedFile>> {
+    if missing(manifest, folder, &options.endpoint).is_empty() {
+        return Ok(Vec::new());
+    }
+    fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, error))?;
+    // Two pulls of one model write the same files: the second waits, and finds them here.
+    let lock = folder.join(".lock");
+    let locked = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(|error| Error::io("lock", &lock, error))?;
     let lacking = missing(manifest, folder, &options.endpoint);
     if let Some(file) = lacking.iter().find(|file| file.from.is_none()) {
         return Err(Error::not_found(format!("the model {} has no file {}, and its manifest does not say where it comes from", manifest.name, file.name))
             .with_hint(format!("put it into {}", folder.display())));
     }
-    fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, error))?;
-    fetch_all(manifest, &lacking, folder, options, progress).map_err(|error| by_hand(error, manifest, folder, options))
+    let fetched = fetch_all(manifest, &lacking, folder, options, progress).map_err(|error| by_hand(error, manifest, folder, options));
+    drop(locked);
+    fetched
 }
 
 fn fetch_all(

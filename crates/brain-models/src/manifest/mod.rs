@@ -33,6 +33,7 @@ use std::path::Path;
 use brain_core::{Error, Modalities, Result};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::is_name;
 pub use source::{FileSource, Hub, Package};
 pub use tower::{Classes, ImageTower, Interpolation, Layout, Padding, Pooling, Resize, TextTower, TokenizerSpec};
 

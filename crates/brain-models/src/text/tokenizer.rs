@@ -14,7 +14,7 @@ pub(crate) struct Tokenizer {
 /// The tokens of one sentence, and the padding behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tokens {
-    pub(crate) ids: Vec<i32>,
+    pub(crate) ids: Vec<i64>,
     /// How many of the ids are tokens.
     pub(crate) count: usize,
 }
@@ -50,7 +50,7 @@ impl Tokenizer {
             sentence
         };
         let encoded = self.inner.encode(text, true).map_err(|error| Error::invalid(format!("the prompt {sentence:?} cannot be put into tokens: {error}")))?;
-        let mut ids: Vec<i32> = encoded.get_ids().iter().map(|&id| id.cast_signed()).collect();
+        let mut ids: Vec<i64> = encoded.get_ids().iter().map(|&id| i64::from(id)).collect();
         let count = ids.len();
         let padded = match (fixed, self.spec.padding) {
             (Some(length), _) => length,
@@ -61,7 +61,11 @@ impl Tokenizer {
             return Err(Error::invalid(format!("the text graph takes {padded} tokens, but its manifest says a context of {}", self.spec.context))
                 .with_hint(format!("say \"context\": {padded} in the tokenizer of the manifest")));
         }
-        ids.resize(padded, self.spec.pad_id.cast_signed());
+        ids.resize(padded, i64::from(self.spec.pad_id));
         Ok(Tokens { ids, count })
     }
 }
+
+#[cfg(test)]
+#[path = "tokenizer_tests.rs"]
+mod tests;
