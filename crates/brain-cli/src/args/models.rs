@@ -78,8 +78,7 @@ mod tests {
     fn the_manifest_of_the_help_is_one() {
         let (image, text) = super::MANIFEST.split_once("resize: ").unwrap();
         let image = &image[image.find('{').unwrap()..];
-        let text = &text[text.find("\"text\"").unwrap()..];
-        text.find("\"text\": {").unwrap();
+        let text = &text[text.find("\"text\": {").unwrap()..];
         let whole = format!("{}, {text} }}", image.trim_end().strip_suffix('}').unwrap());
         let manifest = brain::brain_models::Manifest::parse(&whole, "the help").unwrap();
         assert!(manifest.image.is_some() && manifest.text.is_some());

@@ -14,7 +14,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-use super::PullOptions;
+use super::{PullOptions, address};
 use crate::manifest::{self, FileSource};
 
 /// How often a download goes on after it broke, without a byte coming in between.
@@ -31,11 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The header with the SHA-256 of a large file, in the hub's own answer.
 const ANNOUNCED: &str = "x-linked-etag";
-
-/// The address of a file.
-pub(super) fn address(endpoint: &str, hub: &manifest::Hub, source: &FileSource) -> String {
-    format!("{}/{}/resolve/{}/{}", endpoint.trim_end_matches('/'), hub.repository, hub.revision, source.path)
-}
 
 /// A hub, and the client that talks to it.
 pub(super) struct Hub<'a> {

@@ -7,11 +7,6 @@ use brain_core::{Error, Progress, Result};
 use super::PullOptions;
 use crate::manifest::{self, FileSource};
 
-/// The address of a file.
-pub(super) fn address(endpoint: &str, hub: &manifest::Hub, source: &FileSource) -> String {
-    format!("{}/{}/resolve/{}/{}", endpoint.trim_end_matches('/'), hub.repository, hub.revision, source.path)
-}
-
 pub(super) struct Hub;
 
 impl Hub {

@@ -18,7 +18,7 @@ use brain_core::config::Secret;
 use brain_core::{Error, ErrorKind, Progress, Result};
 
 use crate::builtin;
-use crate::manifest::{FileSource, Manifest};
+use crate::manifest::{FileSource, Hub, Manifest};
 use crate::sums::{SumOrigin, Sums, of_file};
 
 /// The hub's address where none is given.
@@ -89,9 +89,14 @@ fn from(manifest: &Manifest, source: &FileSource, endpoint: &str) -> String {
             let version = manifest.packages.get(package).map_or("", |package| &package.version);
             format!("{} of the Python package {package} {version}", source.path)
         }
-        (None, Some(hub)) => hub::address(endpoint, hub, source),
+        (None, Some(hub)) => address(endpoint, hub, source),
         (None, None) => source.path.clone(),
     }
+}
+
+/// The address of a file on a hub.
+fn address(endpoint: &str, hub: &Hub, source: &FileSource) -> String {
+    format!("{}/{}/resolve/{}/{}", endpoint.trim_end_matches('/'), hub.repository, hub.revision, source.path)
 }
 
 /// Fetches what `folder` lacks.

@@ -61,13 +61,15 @@ fn fingerprint(manifest: &Manifest, files: &Files<'_>, mut sums: Option<&mut Sum
         several => of_bytes(several.concat().as_bytes()),
     };
     let (mut image, mut text) = (manifest.image.clone(), manifest.text.clone());
-    // What files are called makes no vector.
+    // What files and inputs are called makes no vector; which output is taken does.
     if let Some(image) = &mut image {
         image.file.clear();
+        image.input = None;
     }
     if let Some(text) = &mut text {
         text.file.clear();
         text.tokenizer.file.clear();
+        (text.ids, text.mask, text.types) = (None, None, None);
     }
     let settings = serde_json::to_string(&(image, text, manifest.normalise)).map_err(|error| Error::unexpected(format!("a manifest cannot be written: {error}")))?;
     let mut fingerprint = format!("{}:{}", manifest.name, &weights[..12]);

@@ -63,7 +63,7 @@ fn the_built_in_model_is_what_its_manifest_says() {
     assert_eq!(info.files[0].sha256.as_deref(), Some("c7e781f609fa68480d6dba78bd7485afeae3b05043dbee53d07020e9822bb93e"));
     assert_eq!((model.name(), model.dimension(), model.modalities()), ("efficientnet-lite0", 1280, info.manifest.modalities()));
     // Indexes are kept by it: it changes with the vectors and with nothing else.
-    assert_eq!(model.fingerprint(), "efficientnet-lite0:c7e781f609fa:crop=0.875:FINGERPRINT");
+    assert_eq!(model.fingerprint(), "efficientnet-lite0:c7e781f609fa:crop=0.875:9d197843");
     let verified = zoo.verify(DEFAULT_MODEL).unwrap();
     assert!(verified.image_ms.is_some() && verified.text_ms.is_none() && verified.fingerprint == model.fingerprint());
 }

@@ -15,7 +15,7 @@ pub(super) fn list(output: &mut Output, models: &[ModelInfo]) -> Result<()> {
     let mut table = Table::new().text("model").number("dimension").text("embeds").text("files").text("description");
     for model in models {
         let Manifest { name, dimension, description, .. } = &model.manifest;
-        table.row([name, &dimension.to_string(), embeds(&model.manifest).join(" and ").as_str(), state(model), description]);
+        table.row([name.as_str(), &dimension.to_string(), embeds(&model.manifest).join(" and ").as_str(), state(model), description.as_str()]);
     }
     Ok(output.table(&table)?)
 }
