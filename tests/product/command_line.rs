@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use crate::home::{Home, photos};
 
-/// The program, built once; nothing is built anew where it is fresh.
+/// The program: the one that `cargo xtask test` has built and names; else it is built, once.
 fn program() -> &'static PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("BRAIN_PROGRAM") {
+            return program.into();
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo).args(["build", "--quiet", "--package", "brain-cli"]).status().unwrap();
         assert!(built.success(), "brain-cli does not build");

@@ -63,6 +63,8 @@ pub(crate) fn outcome(workspace: &Workspace, arguments: &[String]) -> Result<Out
     let servers = ForTests::up(workspace)?;
     let mut command = process::cargo(&workspace.root, &["test", "--no-fail-fast"]);
     servers.tell(&mut command);
+    // Built above with the features of all members; to build it alone would be to build half of it twice.
+    command.env("BRAIN_PROGRAM", workspace.target.join("debug").join(format!("brain{}", std::env::consts::EXE_SUFFIX)));
     if !names_packages(arguments) {
         command.arg("--workspace");
     }
