@@ -9,6 +9,7 @@ mod fiftyone;
 #[path = "../fuzz/targets/mod.rs"]
 mod fuzz_targets;
 mod home;
+mod models;
 mod resume;
 mod schema;
 mod seeds;
