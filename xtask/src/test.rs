@@ -5,7 +5,7 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::services::ForTests;
+use crate::services::{self, ForTests};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{process, tidy};
@@ -63,6 +63,7 @@ pub(crate) fn outcome(workspace: &Workspace, arguments: &[String]) -> Result<Out
     let servers = ForTests::up(workspace)?;
     let mut command = process::cargo(&workspace.root, &["test", "--no-fail-fast"]);
     servers.tell(&mut command);
+    services::tell_onnxruntime(&mut command);
     if !names_packages(arguments) {
         command.arg("--workspace");
     }

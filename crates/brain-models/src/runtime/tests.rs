@@ -52,7 +52,8 @@ fn runtimes() -> Vec<RuntimeOptions> {
 }
 
 fn open(model: &str, tower: &str, options: &RuntimeOptions) -> Arc<dyn Graph> {
-    load(model, Source::File(&golden(model).join(tower)), options).unwrap_or_else(|error| panic!("{error}: {:?}", error.hint()))
+    let missing = "`cargo xtask test -p brain-models --features onnxruntime` fetches ONNX Runtime";
+    load(model, Source::File(&golden(model).join(tower)), options).unwrap_or_else(|error| panic!("{error}: {:?}; {missing}", error.hint()))
 }
 
 fn whole(rows: &[Vec<i64>]) -> Tensor<'_> {

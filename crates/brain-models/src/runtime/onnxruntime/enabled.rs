@@ -35,7 +35,7 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         // Threads that wait in a loop take the cores from those that read and decode the next pictures.
         builder.with_intra_op_spinning(false).map_err(|error| failed(&error))
     };
-    let on_cores = || format!("cores, {threads} {}", if threads == 1 { "thread" } else { "threads" });
+    let on_cores = || format!("{threads} {}", if threads == 1 { "thread" } else { "threads" });
     let (mut builder, device) = match settings.device {
         Device::Cpu => (builder()?, on_cores()),
         Device::Cuda { card, on_missing } => match (with_card(builder()?, card, &library), on_missing) {
@@ -63,7 +63,7 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         inputs: session.inputs().iter().map(port).collect(),
         outputs: session.outputs().iter().map(port).collect(),
         session: Mutex::new(session),
-        runtime: format!("ONNX Runtime {} on {device} ({})", library.version, library.path.display()),
+        runtime: format!("ONNX Runtime {} on {device}", library.version),
     }))
 }
 
