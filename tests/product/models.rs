@@ -84,7 +84,8 @@ fn a_sentence_finds_its_photos() {
 /// Sentences, pictures, items and vectors as one query.
 fn weights(similarity: &Similarity, brain: &Brain) {
     let order = |query: Query| files(&block_on(similarity.sort_by_similarity(query).run()).unwrap());
-    let samples: Vec<_> = brain.datasets().get("photos").unwrap().samples(&View::new(), Fields::Only(&[])).unwrap().map(|sample| sample.unwrap()).collect();
+    let samples: Vec<_> =
+        brain.datasets().get("photos").unwrap().samples(&View::new(), Fields::Only(&[])).unwrap().map(|sample| sample.unwrap()).collect();
     let horse = samples.iter().find(|sample| sample.filepath.ends_with("horse-004.jpg")).unwrap();
     let id = horse.id.clone().unwrap();
 
@@ -197,7 +198,13 @@ fn a_model_instance_is_remembered_and_can_be_handed_in_again() {
     // More photos: by the instance, never by another model, and not without it.
     let add = |embeddings: Option<Embeddings>| {
         let add = block_on(brain.add_to_index("photos", "colours")).unwrap().only_new();
-        block_on(match embeddings { Some(embeddings) => add.embeddings(embeddings), None => add }.run())
+        block_on(
+            match embeddings {
+                Some(embeddings) => add.embeddings(embeddings),
+                None => add,
+            }
+            .run(),
+        )
     };
     assert!(error(add(None)).message().contains("an instance of a model (colours)"));
     assert_eq!(error(add(Some(Embeddings::Embedder(other)))).kind(), ErrorKind::Conflict);
@@ -222,7 +229,8 @@ fn embeddings_go_into_a_field_and_two_models_never_share_one() {
     // The field makes an index; what it lacks is filled by the model, which is then the run's.
     let field = |model: Option<&str>| Embeddings::Field { name: "effnet".to_owned(), model: model.map(str::to_owned) };
     let twenty = View::new().take(20, 51);
-    let computed = block_on(brain.compute_similarity("photos", "of_field").embeddings(field(Some("efficientnet-lite0"))).view(twenty.clone()).run()).unwrap();
+    let computed =
+        block_on(brain.compute_similarity("photos", "of_field").embeddings(field(Some("efficientnet-lite0"))).view(twenty.clone()).run()).unwrap();
     assert_eq!((computed.report.added, computed.without_vector), (20, 0));
     assert_eq!(computed.record.config_text("model_fingerprint"), Some(first.fingerprint.as_str()));
     let third = block_on(compute().view(twenty).existing(Existing::Skip).run()).unwrap();

@@ -132,7 +132,9 @@ impl Weighted {
         let combined: Vec<f32> = sum.iter().map(|value| *value as f32).collect();
         // What rounding leaves of parts that cancel out has a direction that means nothing.
         if metric == Metric::Cosine && norm(&combined) < 1e-6 {
-            return Err(Error::invalid("the parts of the query cancel one another out: nothing is left to search for").with_hint("give them other weights"));
+            return Err(
+                Error::invalid("the parts of the query cancel one another out: nothing is left to search for").with_hint("give them other weights")
+            );
         }
         Ok(combined)
     }

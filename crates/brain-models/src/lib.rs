@@ -36,6 +36,8 @@ mod decode;
 mod fetch;
 mod job;
 mod jpeg;
+#[cfg(test)]
+mod kinds_tests;
 pub mod manifest;
 mod model;
 mod pipeline;

@@ -57,9 +57,9 @@ mod sort;
 mod vectors;
 
 pub use brain_core as core;
-pub use brain_core::{Part, Query, Weighted};
 pub use brain_core::search::{Aggregation, Report, Route};
 pub use brain_core::similar::{Cutoff, Duplicates, Histogram, Neighbors, Unique};
+pub use brain_core::{Part, Query, Weighted};
 pub use brain_dataset as dataset;
 #[cfg(feature = "local")]
 pub use brain_local as local;
@@ -68,9 +68,7 @@ pub use brain_models;
 
 pub use add::{AddToIndex, Added};
 pub use backends::{Backends, declared};
-pub use compute::{
-    ComputeEmbeddings, ComputePlan, ComputeSimilarity, Computed, ComputedEmbeddings, Embeddings, Existing, Failure, ids_of_file,
-};
+pub use compute::{ComputeEmbeddings, ComputePlan, ComputeSimilarity, Computed, ComputedEmbeddings, Embeddings, Existing, Failure, ids_of_file};
 pub use exchange::{ExportedDataset, ImportedDataset};
 pub use imported::ImportedRun;
 pub use session::{Attached, Brain, WithIndex};

@@ -23,7 +23,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ComputeEmbeddingsArgs)
         }))?);
     }
     let (embedded, model, dimension) = (done.embedded, &done.model, done.dimension);
-    output.line(format_args!("embedded {embedded} of {name} into {field} with {model} in {seconds:.1} s ({per_second:.0} a second), {dimension} numbers each"))?;
+    output.line(format_args!(
+        "embedded {embedded} of {name} into {field} with {model} in {seconds:.1} s ({per_second:.0} a second), {dimension} numbers each"
+    ))?;
     if done.skipped > 0 {
         output.line(format_args!("{} had a vector and kept it", done.skipped))?;
     }

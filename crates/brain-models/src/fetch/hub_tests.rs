@@ -173,7 +173,9 @@ fn a_file_that_is_not_what_it_must_be_never_comes_to_its_place() {
 
 #[test]
 fn refusals_have_their_kinds_and_say_what_to_put_where() {
-    for (status, kind) in [("401 Unauthorized", ErrorKind::Auth), ("404 Not Found", ErrorKind::NotFound), ("503 Service Unavailable", ErrorKind::Unavailable)] {
+    for (status, kind) in
+        [("401 Unauthorized", ErrorKind::Auth), ("404 Not Found", ErrorKind::NotFound), ("503 Service Unavailable", ErrorKind::Unavailable)]
+    {
         let hub = Loopback::start(move |_, _| response(status, &[("content-length", "0")], b""));
         let folder = tempfile::tempdir().unwrap();
         let error = pulled(&hub, &model(None), folder.path()).unwrap_err();

@@ -110,8 +110,11 @@ pub(crate) fn fetch(manifest: &Manifest, folder: &Path, options: &PullOptions, p
     let locked = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(|error| Error::io("lock", &lock, error))?;
     let lacking = missing(manifest, folder, &options.endpoint);
     if let Some(file) = lacking.iter().find(|file| file.from.is_none()) {
-        return Err(Error::not_found(format!("the model {} has no file {}, and its manifest does not say where it comes from", manifest.name, file.name))
-            .with_hint(format!("put it into {}", folder.display())));
+        return Err(Error::not_found(format!(
+            "the model {} has no file {}, and its manifest does not say where it comes from",
+            manifest.name, file.name
+        ))
+        .with_hint(format!("put it into {}", folder.display())));
     }
     let fetched = fetch_all(manifest, &lacking, folder, options, progress).map_err(|error| by_hand(error, manifest, folder, options));
     drop(locked);

@@ -66,7 +66,9 @@ impl ClassVectors {
 
 /// The sentence of each class.
 fn sentences(classes: &Classes, table: &[u8]) -> Result<Vec<String>> {
-    let wrong = |what: String| Error::invalid(format!("the table of classes {} {what}", classes.file)).with_hint("its lines are: id, lemmas, definition, separated by tabs");
+    let wrong = |what: String| {
+        Error::invalid(format!("the table of classes {} {what}", classes.file)).with_hint("its lines are: id, lemmas, definition, separated by tabs")
+    };
     let table = std::str::from_utf8(table).map_err(|error| wrong(format!("is no text: {error}")))?;
     let sentence = |(at, line): (usize, &str)| match line.split('\t').collect::<Vec<_>>()[..] {
         [_, lemmas, definition] => Ok(classes.sentence.replace("{lemmas}", lemmas).replace("{definition}", definition)),

@@ -34,7 +34,12 @@ pub(crate) fn nothing_else(ports: &[Port], given: &[Option<&String>]) -> Result<
 /// Checks that prepared pictures fit an input.
 pub(crate) fn takes_pictures(port: &Port, shape: [usize; 4]) -> Result<()> {
     let fits = port.dimensions.as_ref().is_none_or(|dimensions| {
-        dimensions.len() == 4 && dimensions.iter().zip(shape).skip(1).all(|(dimension, side)| matches!(dimension, Dimension::Symbolic(_)) || *dimension == Dimension::Fixed(side))
+        dimensions.len() == 4
+            && dimensions
+                .iter()
+                .zip(shape)
+                .skip(1)
+                .all(|(dimension, side)| matches!(dimension, Dimension::Symbolic(_)) || *dimension == Dimension::Fixed(side))
     });
     if fits && port.element == Element::Float {
         return Ok(());
@@ -59,7 +64,8 @@ impl Pooled {
     /// Checks what a graph says of its output; what it leaves open shows when it runs.
     pub(crate) fn check(self, port: &Port) -> Result<()> {
         let Some(dimensions) = &port.dimensions else { return Ok(()) };
-        let fixed: Vec<Option<usize>> = dimensions.iter().skip(1).map(|dimension| if let Dimension::Fixed(length) = dimension { Some(*length) } else { None }).collect();
+        let fixed: Vec<Option<usize>> =
+            dimensions.iter().skip(1).map(|dimension| if let Dimension::Fixed(length) = dimension { Some(*length) } else { None }).collect();
         let last = fixed.last().copied().flatten();
         let fits = match self.pooling {
             Pooling::None if fixed.iter().all(Option::is_some) => fixed.iter().flatten().product::<usize>() == self.dimension,
@@ -80,7 +86,9 @@ impl Pooled {
         let whole = array.data.len() == of_row * rows && array.shape.first() == Some(&rows);
         match self.pooling {
             Pooling::None if whole && of_row == self.dimension => Ok(array.data),
-            Pooling::Cls if whole && self.is_rows(&array) => Ok(array.data.chunks_exact(of_row).flat_map(|row| &row[..self.dimension]).copied().collect()),
+            Pooling::Cls if whole && self.is_rows(&array) => {
+                Ok(array.data.chunks_exact(of_row).flat_map(|row| &row[..self.dimension]).copied().collect())
+            }
             Pooling::Mean if whole && self.is_rows(&array) => {
                 let mean = |(at, row): (usize, &[f32])| self.mean(row, counts.and_then(|counts| counts.get(at)).copied());
                 Ok(array.data.chunks_exact(of_row).enumerate().flat_map(mean).collect())

@@ -188,7 +188,8 @@ pub(crate) fn check(graph: &(impl Graph + ?Sized), inputs: &[(&str, Tensor<'_>)]
 /// # Errors
 /// [`InvalidInput`](ErrorKind::InvalidInput) for one that does not fit.
 pub(crate) fn narrowed(numbers: &[i64]) -> Result<Vec<i32>> {
-    let narrow = |&number| i32::try_from(number).map_err(|_| Error::invalid(format!("the number {number} does not fit the 32 bits of the graph's input")));
+    let narrow =
+        |&number| i32::try_from(number).map_err(|_| Error::invalid(format!("the number {number} does not fit the 32 bits of the graph's input")));
     numbers.iter().map(narrow).collect()
 }
 

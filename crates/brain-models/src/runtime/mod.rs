@@ -6,20 +6,16 @@
 //!
 //! *Architecture invariant:* no other module of this crate names a runtime's crate. A runtime is one file with one `load`.
 
+mod cubic;
 mod graph;
+mod onnxruntime;
 mod options;
 mod rten;
-
-#[cfg(not(feature = "onnxruntime"))]
-#[path = "onnxruntime_disabled.rs"]
-mod onnxruntime;
-#[cfg(feature = "onnxruntime")]
-mod onnxruntime;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use brain_core::Result;
+use brain_core::{Error, Result};
 
 pub(crate) use graph::{Array, Dimension, Element, Graph, Port, Rows, Side, Tensor};
 pub use options::{Device, OnMissingDevice, OnnxRuntime, Runtime, RuntimeOptions, Threads};
@@ -40,9 +36,15 @@ pub(crate) enum Source<'a> {
 /// operators that the runtime lacks; [`Unsupported`](brain_core::ErrorKind::Unsupported) and [`Unavailable`](brain_core::ErrorKind::Unavailable) when the runtime
 /// is not built in, or it or its device cannot be had, with what is missing.
 pub(crate) fn load(name: &str, source: Source<'_>, options: &RuntimeOptions) -> Result<Arc<dyn Graph>> {
-    match &options.runtime {
+    let graph = match &options.runtime {
         Runtime::Rten => rten::load(name, source, options.threads),
         Runtime::OnnxRuntime(settings) => onnxruntime::load(name, source, options.threads, settings),
+    }?;
+    // Batches are as long as the pictures or prompts at hand.
+    match graph.inputs().iter().find(|port| port.fixed_batch().is_some_and(|rows| rows != 1)) {
+        Some(port) => Err(Error::unsupported(format!("the graph of {name} takes so many rows at a time and no other number: {port}"))
+            .with_hint("export it with a free first dimension, or for one row at a time")),
+        None => Ok(graph),
     }
 }
 

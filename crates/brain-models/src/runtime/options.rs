@@ -1,8 +1,13 @@
 //! Which runtime, on what.
 
+use std::env::VarError;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::thread;
+
+use brain_core::{Error, Result};
 
 /// How graphs are run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +80,92 @@ pub enum OnMissingDevice {
     /// An error says what is missing.
     #[default]
     Error,
-    /// The cores compute instead, and the [name of the runtime](crate::zoo) in use says so.
+    /// The cores compute instead, and [`Embedder::runtime`](brain_core::Embedder::runtime) says so.
     UseCpu,
+}
+
+/// The variable that chooses how models are run.
+const VARIABLE: &str = "FIFTYONE_BRAIN_RUNTIME";
+
+impl RuntimeOptions {
+    /// As the variable `FIFTYONE_BRAIN_RUNTIME` says, in the words that [`Runtime`] is written in; the default where it says nothing.
+    ///
+    /// # Errors
+    /// [`Config`](brain_core::ErrorKind::Config) when it says something else.
+    pub fn of_environment() -> Result<Self> {
+        match std::env::var(VARIABLE) {
+            Ok(words) if !words.is_empty() => Ok(Self { runtime: words.parse().map_err(|error: Error| from_variable(&error))?, ..Self::default() }),
+            Ok(_) | Err(VarError::NotPresent) => Ok(Self::default()),
+            Err(error @ VarError::NotUnicode(_)) => Err(from_variable(&error)),
+        }
+    }
+}
+
+fn from_variable(error: &dyn fmt::Display) -> Error {
+    Error::config(format!("the variable {VARIABLE} names no runtime: {error}")).with_hint(WORDS)
+}
+
+const WORDS: &str = "rten, onnxruntime, onnxruntime:cuda, onnxruntime:cuda:CARD, and either of the last with -or-cpu behind it can be chosen";
+
+impl FromStr for Runtime {
+    type Err = Error;
+
+    /// `rten`, `onnxruntime`, `onnxruntime:cuda` and `onnxruntime:cuda:1`, the last two perhaps with `-or-cpu` behind them.
+    ///
+    /// ```
+    /// use brain_models::{Device, OnMissingDevice, OnnxRuntime, Runtime};
+    ///
+    /// assert_eq!("rten".parse::<Runtime>()?, Runtime::Rten);
+    /// let device = Device::Cuda { card: 1, on_missing: OnMissingDevice::UseCpu };
+    /// assert_eq!("onnxruntime:cuda:1-or-cpu".parse::<Runtime>()?, Runtime::OnnxRuntime(OnnxRuntime { device, library: None }));
+    /// assert!("tensorflow".parse::<Runtime>().is_err());
+    /// # Ok::<(), brain_core::Error>(())
+    /// ```
+    fn from_str(words: &str) -> Result<Self> {
+        let refused = || Error::invalid(format!("there is no runtime {words:?}")).with_hint(WORDS);
+        let (name, device) = words.split_once(':').map_or((words, None), |(name, device)| (name, Some(device)));
+        let device = match (name, device) {
+            ("rten", None) => return Ok(Self::Rten),
+            ("onnxruntime", None) => Device::Cpu,
+            ("onnxruntime", Some(device)) => {
+                let (device, on_missing) = match device.strip_suffix("-or-cpu") {
+                    Some(device) => (device, OnMissingDevice::UseCpu),
+                    None => (device, OnMissingDevice::Error),
+                };
+                let card = match device.strip_prefix("cuda").ok_or_else(refused)? {
+                    "" => 0,
+                    card => card.strip_prefix(':').and_then(|card| card.parse().ok()).ok_or_else(refused)?,
+                };
+                Device::Cuda { card, on_missing }
+            }
+            _ => return Err(refused()),
+        };
+        Ok(Self::OnnxRuntime(OnnxRuntime { library: None, device }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtimes_are_written_in_words() {
+        let cuda = |card, on_missing| Runtime::OnnxRuntime(OnnxRuntime { library: None, device: Device::Cuda { card, on_missing } });
+        for (words, runtime) in [
+            ("rten", Runtime::Rten),
+            ("onnxruntime", Runtime::OnnxRuntime(OnnxRuntime::default())),
+            ("onnxruntime:cuda", cuda(0, OnMissingDevice::Error)),
+            ("onnxruntime:cuda:3", cuda(3, OnMissingDevice::Error)),
+            ("onnxruntime:cuda-or-cpu", cuda(0, OnMissingDevice::UseCpu)),
+            ("onnxruntime:cuda:3-or-cpu", cuda(3, OnMissingDevice::UseCpu)),
+        ] {
+            assert_eq!(words.parse::<Runtime>().unwrap(), runtime);
+        }
+        for wrong in
+            ["", "RTEN", "rten:cuda", "onnxruntime:", "onnxruntime:cuda:", "onnxruntime:cuda:-1", "onnxruntime:tpu", "onnxruntime:cpu-or-cuda"]
+        {
+            let error = wrong.parse::<Runtime>().unwrap_err();
+            assert!(error.message().contains(wrong) && error.hint() == Some(WORDS), "{wrong}");
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! splits every operator, whatever the batch size, and it scales to many cores, where the operators of a small model are too small to split. A row
 //! alone, a prompt or the picture of a query, is run on all cores. Either way a row's numbers do not depend on its batch, to the bit.
 
+use std::fs::File;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -11,6 +13,7 @@ use brain_core::{Error, Result};
 use rten::{DataType, LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType, ValueView};
 use rten_tensor::Layout;
 
+use super::cubic::resizes_cubically;
 use super::graph::{self, Array, Dimension, Element, Graph, Port, Rows, Tensor};
 use super::{Source, Threads};
 
@@ -31,15 +34,20 @@ pub(super) fn load(name: &str, source: Source<'_>, threads: Threads) -> Result<A
     let threads = threads.count();
     let mut options = ModelOptions::with_all_ops();
     options.prepack_weights(true);
-    let loaded = match source {
+    let (loaded, cubic) = match source {
         Source::File(path) => {
             // What is wrong with the file itself is better said by the system than by a loader.
-            std::fs::File::open(path).map_err(|error| Error::io("read the graph", path, error))?;
-            options.load_file(path)
+            let file = File::open(path).map_err(|error| Error::io("read the graph", path, error))?;
+            (options.load_file(path), resizes_cubically(file))
         }
-        Source::Static(bytes) => options.load_static_slice(bytes),
+        Source::Static(bytes) => (options.load_static_slice(bytes), resizes_cubically(Cursor::new(bytes))),
     };
     let model = loaded.map_err(|error| refused(name, source, error))?;
+    // A file that was loaded was read to its end.
+    if cubic.unwrap_or(false) {
+        return Err(Error::unsupported(format!("the graph of {name} interpolates by cubics (its operator Resize), which rten would do wrong"))
+            .with_hint("use the runtime onnxruntime, or export the graph for pictures of one size"));
+    }
     let ports = |ids: &[NodeId]| ids.iter().map(|&id| port(&model, id)).collect::<Vec<_>>();
     Ok(Arc::new(RtenGraph {
         name: name.to_owned(),
@@ -103,7 +111,10 @@ impl RtenGraph {
 
     /// Runs one row on the threads of `pool`.
     fn run_row(&self, inputs: &Inputs<'_>, outputs: &[NodeId], number: usize, pool: &Arc<ThreadPool>) -> Result<Vec<Array>> {
-        let rows = inputs.iter().map(|&(node, tensor)| Ok((node, row(tensor, number)?))).collect::<Result<Vec<_>, Box<dyn std::error::Error + Send + Sync>>>();
+        let rows = inputs
+            .iter()
+            .map(|&(node, tensor)| Ok((node, row(tensor, number)?)))
+            .collect::<Result<Vec<_>, Box<dyn std::error::Error + Send + Sync>>>();
         let rows = rows.map_err(|error| self.failed(error))?;
         let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
         // Inside the pool, the run starts without a hop between threads.

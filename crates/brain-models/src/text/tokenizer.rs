@@ -49,7 +49,8 @@ impl Tokenizer {
         } else {
             sentence
         };
-        let encoded = self.inner.encode(text, true).map_err(|error| Error::invalid(format!("the prompt {sentence:?} cannot be put into tokens: {error}")))?;
+        let encoded =
+            self.inner.encode(text, true).map_err(|error| Error::invalid(format!("the prompt {sentence:?} cannot be put into tokens: {error}")))?;
         let mut ids: Vec<i64> = encoded.get_ids().iter().map(|&id| i64::from(id)).collect();
         let count = ids.len();
         let padded = match (fixed, self.spec.padding) {

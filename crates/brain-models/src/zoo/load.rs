@@ -71,7 +71,8 @@ fn fingerprint(manifest: &Manifest, files: &Files<'_>, mut sums: Option<&mut Sum
         text.tokenizer.file.clear();
         (text.ids, text.mask, text.types) = (None, None, None);
     }
-    let settings = serde_json::to_string(&(image, text, manifest.normalise)).map_err(|error| Error::unexpected(format!("a manifest cannot be written: {error}")))?;
+    let settings = serde_json::to_string(&(image, text, manifest.normalise))
+        .map_err(|error| Error::unexpected(format!("a manifest cannot be written: {error}")))?;
     let mut fingerprint = format!("{}:{}", manifest.name, &weights[..12]);
     if let Some(tower) = &manifest.image {
         fingerprint.push_str(&format!(":crop={}", tower.crop));

@@ -199,7 +199,8 @@ impl Zoo {
         }
         let files: Vec<_> = missing.iter().map(|file| file.name.as_str()).collect();
         let place = found.folder.as_ref().map_or_else(|| "a home".to_owned(), |folder| folder.display().to_string());
-        let error = Error::not_found(format!("the model {name} is not here yet: {} is missing from {place}", files.join(", "))).with_operation("load model");
+        let error =
+            Error::not_found(format!("the model {name} is not here yet: {} is missing from {place}", files.join(", "))).with_operation("load model");
         Err(error.with_hint(match found.added {
             true => format!("its manifest names {}: put the files there", files.join(", ")),
             false => format!("fetch it: brain models pull {name}"),

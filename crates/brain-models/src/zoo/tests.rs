@@ -85,7 +85,8 @@ fn folder(manifest: serde_json::Value) -> tempfile::TempDir {
 }
 
 fn manifest(image: serde_json::Value) -> serde_json::Value {
-    let mut tower = serde_json::json!({"file": "mine.onnx", "output": "features", "range": 255, "mean": [127, 127, 127], "std": [128, 128, 128], "crop": 0.875});
+    let mut tower =
+        serde_json::json!({"file": "mine.onnx", "output": "features", "range": 255, "mean": [127, 127, 127], "std": [128, 128, 128], "crop": 0.875});
     tower.as_object_mut().unwrap().extend(image.as_object().unwrap().clone());
     serde_json::json!({"name": "mine", "dimension": 1280, "image": tower})
 }

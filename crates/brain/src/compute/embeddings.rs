@@ -167,7 +167,12 @@ impl ComputeEmbeddings {
         Ok(ComputedEmbeddings { model, fingerprint, dimension, embedded, skipped, failures })
     }
 
-    async fn embed(&self, dataset: &brain_dataset::Dataset, embedder: &Arc<dyn Embedder>, items: Vec<brain_core::Item>) -> Result<(u64, Vec<Failure>)> {
+    async fn embed(
+        &self,
+        dataset: &brain_dataset::Dataset,
+        embedder: &Arc<dyn Embedder>,
+        items: Vec<brain_core::Item>,
+    ) -> Result<(u64, Vec<Failure>)> {
         let progress = self.brain.progress();
         let (mut embedded, mut failed) = (0, Vec::new());
         let mut batches = models::embed(Arc::clone(embedder), dataset.clone(), items, self.crops.clone(), self.batch_size)?;

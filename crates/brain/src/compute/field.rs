@@ -82,7 +82,11 @@ pub(crate) async fn same_model(dataset: &Dataset, crops: &Crops, field: &str, it
             if cosine >= SAME {
                 return Ok(());
             }
-            let message = format!("the field {field} was not filled by the model {}: of {} it makes another vector (cosine {cosine:.3})", embedder.name(), item.id);
+            let message = format!(
+                "the field {field} was not filled by the model {}: of {} it makes another vector (cosine {cosine:.3})",
+                embedder.name(),
+                item.id
+            );
             return Err(Error::new(ErrorKind::Conflict, message).with_hint(hint));
         }
     }

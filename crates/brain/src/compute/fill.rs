@@ -53,8 +53,12 @@ pub(crate) async fn fill(work: &Work<'_>, source: &mut Source, items: Vec<Item>,
     let progress = work.brain.progress();
     let total = items.len() as u64;
     let tally = Arc::new(Mutex::new(Tally::default()));
+    let items_in_words = index.spec().items.plural();
     let what = match source {
-        Source::Embed { .. } | Source::Field { fills: Some(_), .. } => format!("embedding {}", index.spec().items.plural()),
+        Source::Embed { embedder } | Source::Field { fills: Some(embedder), .. } => match embedder.runtime() {
+            Some(runtime) => format!("embedding {items_in_words} by {runtime}"),
+            None => format!("embedding {items_in_words}"),
+        },
         _ => "indexing".to_owned(),
     };
     progress.start(&what, Some(total));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use brain_core::{Embedder, Error, ErrorKind, Item, Metric, Result, VectorBatch, validate};
 use brain_dataset::Dataset;
 
-use super::{Embeddings, field};
 use super::prepare::{ids_of_file, items_of, no_duplicates};
+use super::{Embeddings, field};
 use crate::models::Crops;
 use crate::npy::NpyReader;
 use crate::record::SimilarityConfig;
@@ -88,14 +88,7 @@ impl Source {
         Self::Embed { embedder }
     }
 
-    async fn field(
-        brain: &Brain,
-        dataset: &Dataset,
-        config: &mut SimilarityConfig,
-        name: &str,
-        model: Option<&str>,
-        items: &[Item],
-    ) -> Result<Self> {
+    async fn field(brain: &Brain, dataset: &Dataset, config: &mut SimilarityConfig, name: &str, model: Option<&str>, items: &[Item]) -> Result<Self> {
         config.embeddings_field = Some(name.to_owned());
         let existing = vectors::first_vector(dataset, config.patches_field.as_deref(), name, items)?;
         let Some(model) = model else {

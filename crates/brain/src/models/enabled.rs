@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use brain_core::{Embedder, Item, Result};
 use brain_dataset::Dataset;
-use brain_models::{PatchShape, Pipeline, PipelineOptions, Zoo, read_image};
+use brain_models::{PatchShape, Pipeline, PipelineOptions, RuntimeOptions, Zoo, read_image};
 use futures::stream::{BoxStream, StreamExt as _};
 
 use super::jobs::Jobs;
@@ -36,7 +36,7 @@ impl Models {
         if let Some(embedder) = loaded.get(name) {
             return Ok(Arc::clone(embedder));
         }
-        let embedder = self.zoo.load(name)?;
+        let embedder = self.zoo.clone().with_runtime(RuntimeOptions::of_environment()?).load(name)?;
         loaded.insert(name.to_owned(), Arc::clone(&embedder));
         Ok(embedder)
     }

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use brain_core::{Embedder, Error, ErrorKind, Result, VectorBatch};
 
-use crate::{Brain, Similarity};
 use crate::compute::Failure;
 use crate::record::SimilarityConfig;
+use crate::{Brain, Similarity};
 
 #[cfg(not(feature = "models"))]
 pub(crate) use disabled::{Models, embed, embed_files};
@@ -101,5 +101,8 @@ pub(crate) fn without_text(brain: &Brain, model: &str) -> Error {
     if names.is_empty() {
         return error;
     }
-    error.with_hint(format!("index with a model that embeds sentences too (--model M): {}; or search by id, by vector or by image file", names.join(", ")))
+    error.with_hint(format!(
+        "index with a model that embeds sentences too (--model M): {}; or search by id, by vector or by image file",
+        names.join(", ")
+    ))
 }

@@ -14,9 +14,9 @@ pub(super) fn run(_session: &mut Session<'_>, _command: &ModelsCommand) -> Resul
 
 #[cfg(feature = "models")]
 pub(super) fn run(session: &mut Session<'_>, command: &ModelsCommand) -> Result<()> {
-    use brain::brain_models::{PullOptions, Zoo};
+    use brain::brain_models::{PullOptions, RuntimeOptions, Zoo};
 
-    let zoo = Zoo::of_home(session.config()?.home());
+    let zoo = Zoo::of_home(session.config()?.home()).with_runtime(RuntimeOptions::of_environment()?);
     let progress = session.progress();
     let output = &mut session.output;
     match command {

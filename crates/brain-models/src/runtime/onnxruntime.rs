@@ -1,1 +1,0 @@
-//! Graphs run by ONNX Runtime.
