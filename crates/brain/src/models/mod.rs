@@ -101,7 +101,8 @@ pub(crate) fn without_text(brain: &Brain, model: &str) -> Error {
     if names.is_empty() {
         return error;
     }
-    error.with_hint(format!(
+    // Its own hint names no model: core knows none.
+    Error::unsupported(error.message()).with_operation("embed text").with_hint(format!(
         "index with a model that embeds sentences too (--model M): {}; or search by id, by vector or by image file",
         names.join(", ")
     ))
