@@ -34,6 +34,8 @@ mod builtin;
 mod crop;
 mod decode;
 mod fetch;
+#[cfg(test)]
+mod golden_tests;
 mod job;
 mod jpeg;
 #[cfg(test)]
