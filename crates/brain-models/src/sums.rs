@@ -10,7 +10,7 @@ use brain_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The file that keeps the sums, in the model's folder.
+/// The file that keeps the sums.
 const SUMS_FILE: &str = "checksums.json";
 
 /// Who says what a file's sum is.
@@ -38,14 +38,18 @@ pub(crate) struct Sum {
 /// The sums of a folder.
 pub(crate) struct Sums {
     folder: PathBuf,
+    /// Where they are kept.
+    kept_in: PathBuf,
     known: BTreeMap<String, Sum>,
 }
 
 impl Sums {
-    /// What was kept; a file of sums that does not read is as good as none, for every sum can be made again.
-    pub(crate) fn of(folder: &Path) -> Self {
-        let text = fs::read_to_string(folder.join(SUMS_FILE)).unwrap_or_default();
-        Self { folder: folder.to_owned(), known: serde_json::from_str(&text).unwrap_or_default() }
+    /// The sums of the files in `folder` that are kept in `kept_in`, as a rule the same folder.
+    ///
+    /// A file of sums that does not read is as good as none, for every sum can be made again.
+    pub(crate) fn of(folder: &Path, kept_in: &Path) -> Self {
+        let text = fs::read_to_string(kept_in.join(SUMS_FILE)).unwrap_or_default();
+        Self { folder: folder.to_owned(), kept_in: kept_in.to_owned(), known: serde_json::from_str(&text).unwrap_or_default() }
     }
 
     /// What was kept of a file, whatever became of the file since.
@@ -63,7 +67,13 @@ impl Sums {
             return Ok(sum.sha256.clone());
         }
         let sha256 = of_file(&path)?;
-        self.keep(file, sha256.clone(), SumOrigin::Seen)?;
+        let kept = self.known.get(file).map(|kept| (kept.origin, kept.sha256 == sha256));
+        match kept {
+            // What a file must be is not forgotten because it is something else now: a verification will say so.
+            Some((SumOrigin::Hub | SumOrigin::Manifest, false)) => {}
+            Some((origin, _)) => self.keep(file, sha256.clone(), origin)?,
+            None => self.keep(file, sha256.clone(), SumOrigin::Seen)?,
+        }
         Ok(sha256)
     }
 
@@ -73,7 +83,7 @@ impl Sums {
         self.known.insert(file.to_owned(), Sum { sha256, origin, bytes, written });
         let text = serde_json::to_string_pretty(&self.known).unwrap_or_default();
         // A folder that cannot be written to costs time at every load, and nothing else.
-        let _ = write_whole(&self.folder.join(SUMS_FILE), text.as_bytes());
+        let _ = write_whole(&self.kept_in.join(SUMS_FILE), text.as_bytes());
         Ok(())
     }
 }
@@ -113,12 +123,17 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
+    fs::create_dir_all(path.parent().unwrap_or(path)).map_err(failed)?;
     fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sums(folder: &Path) -> Sums {
+        Sums::of(folder, folder)
+    }
 
     #[test]
     fn a_sum_is_kept_until_the_file_is_written_to() {
@@ -127,15 +142,21 @@ mod tests {
         fs::write(&file, "abc").unwrap();
         // A test vector of FIPS 180-2.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(Sums::of(folder.path()).sum("weights").unwrap(), abc);
-        assert_eq!(Sums::of(folder.path()).kept("weights").unwrap().origin, SumOrigin::Seen);
+        assert_eq!(sums(folder.path()).sum("weights").unwrap(), abc);
+        assert_eq!(sums(folder.path()).kept("weights").unwrap().origin, SumOrigin::Seen);
         // What is kept is believed.
         let kept = fs::read_to_string(folder.path().join(SUMS_FILE)).unwrap();
         fs::write(folder.path().join(SUMS_FILE), kept.replace(abc, "kept")).unwrap();
-        assert_eq!(Sums::of(folder.path()).sum("weights").unwrap(), "kept");
+        assert_eq!(sums(folder.path()).sum("weights").unwrap(), "kept");
         fs::write(&file, "abcd").unwrap();
-        assert_eq!(Sums::of(folder.path()).sum("weights").unwrap(), of_bytes(b"abcd"));
+        assert_eq!(sums(folder.path()).sum("weights").unwrap(), of_bytes(b"abcd"));
+        // What the hub said stays said.
+        sums(folder.path()).keep("weights", "of the hub".to_owned(), SumOrigin::Hub).unwrap();
+        fs::write(&file, "abcde").unwrap();
+        assert_eq!(sums(folder.path()).sum("weights").unwrap(), of_bytes(b"abcde"));
+        assert_eq!(sums(folder.path()).kept("weights").unwrap().sha256, "of the hub");
+        fs::write(&file, "abcd").unwrap();
         fs::write(folder.path().join(SUMS_FILE), "no JSON").unwrap();
-        assert_eq!(Sums::of(folder.path()).sum("weights").unwrap(), of_bytes(b"abcd"));
+        assert_eq!(sums(folder.path()).sum("weights").unwrap(), of_bytes(b"abcd"));
     }
 }

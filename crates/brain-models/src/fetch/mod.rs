@@ -128,7 +128,7 @@ fn fetch_all(
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<Vec<FetchedFile>> {
-    let mut sums = Sums::of(folder);
+    let mut sums = Sums::of(folder, folder);
     let mut fetched = Vec::new();
     let wanted: Vec<(&str, &FileSource)> =
         lacking.iter().filter_map(|file| manifest.files.get_key_value(&file.name)).map(|(name, source)| (name.as_str(), source)).collect();

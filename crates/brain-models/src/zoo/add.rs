@@ -5,7 +5,7 @@ use std::path::Path;
 
 use brain_core::{Error, ErrorKind, Result};
 
-use super::{Found, ModelInfo, Zoo, load};
+use super::{ModelInfo, Zoo, load};
 use crate::manifest::Manifest;
 
 pub(super) fn add(zoo: &Zoo, folder: &Path) -> Result<ModelInfo> {
@@ -20,8 +20,10 @@ pub(super) fn add(zoo: &Zoo, folder: &Path) -> Result<ModelInfo> {
             .with_operation("add model")
             .with_hint(format!("give it another \"name\" in {}, or delete {}", folder.display(), home.join(taken).display())));
     }
-    let found = Found { folder: Some(folder.clone()), added: true, manifest };
+    let found = zoo.own(&folder, manifest);
     zoo.must_be_here(&found)?;
+    // Whatever was kept of another model that had this name.
+    let _ = found.keep.as_ref().map(fs::remove_dir_all);
     load::load(&found, &zoo.runtime)?;
     fs::create_dir_all(home).map_err(|error| Error::io("make", home, error))?;
     let place = home.join(&found.manifest.name);

@@ -49,7 +49,8 @@ pub enum ModelState {
 
 impl ModelInfo {
     pub(super) fn of(found: Found) -> Self {
-        let Found { manifest, folder, added } = found;
+        let sums = found.sums();
+        let Found { manifest, folder, added, .. } = found;
         let needs_files = manifest.needed().iter().any(|file| !file.starts_with(builtin::PREFIX));
         let folder = folder.filter(|_| needs_files);
         let missing = fetch::missing(&manifest, folder.as_deref().unwrap_or(Path::new("")), DEFAULT_ENDPOINT);
@@ -58,20 +59,19 @@ impl ModelInfo {
             (true, true) => ModelState::Ready,
             (true, false) => ModelState::Missing(missing),
         };
-        let files = files(&manifest, folder.as_deref());
+        let files = files(&manifest, folder.as_deref(), sums.as_ref());
         Self { manifest, state, folder, added, files }
     }
 }
 
-fn files(manifest: &Manifest, folder: Option<&Path>) -> Vec<ModelFile> {
-    let sums = folder.map(Sums::of);
+fn files(manifest: &Manifest, folder: Option<&Path>, sums: Option<&Sums>) -> Vec<ModelFile> {
     let file = |name: &str| {
         if let Some(bytes) = name.strip_prefix(builtin::PREFIX).and_then(builtin::bytes) {
             return Some(ModelFile { name: name.to_owned(), bytes: bytes.len() as u64, sha256: Some(of_bytes(bytes)) });
         }
         let bytes = fs::metadata(folder?.join(name)).ok()?.len();
         let described = manifest.files.get(name).and_then(|source| source.sha256.clone());
-        let sha256 = described.or_else(|| sums.as_ref()?.kept(name).map(|sum| sum.sha256.clone()));
+        let sha256 = described.or_else(|| sums?.kept(name).map(|sum| sum.sha256.clone()));
         Some(ModelFile { name: name.to_owned(), bytes, sha256 })
     };
     manifest.needed().into_iter().filter_map(file).collect()

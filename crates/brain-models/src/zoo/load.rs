@@ -27,7 +27,7 @@ fn load_towers(found: &Found, options: &RuntimeOptions) -> Result<Model> {
         TextTower::new(files.graph(manifest, &tower.file, options)?, tokenizer, tower, manifest).map_err(|error| in_tower(error, "text"))
     });
     let text = text.transpose()?;
-    let mut sums = files.folder.map(Sums::of);
+    let mut sums = found.sums();
     let image = manifest.image.as_ref().map(|tower| {
         let classes = match (&tower.classes, &text, &manifest.text) {
             (Some(classes), Some(text), Some(described)) => {
@@ -36,7 +36,7 @@ fn load_towers(found: &Found, options: &RuntimeOptions) -> Result<Model> {
                     made_from.push_str(&files.sum(file, sums.as_mut())?);
                 }
                 let table = files.bytes(&classes.file)?;
-                Some(ClassVectors::new(classes, &table, text, manifest.dimension, files.folder, &made_from)?)
+                Some(ClassVectors::new(classes, &table, text, manifest.dimension, found.keep.as_deref(), &made_from)?)
             }
             _ => None,
         };

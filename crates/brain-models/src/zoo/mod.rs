@@ -17,6 +17,7 @@ use crate::builtin;
 use crate::fetch::{self, DEFAULT_ENDPOINT, FetchedFile, PullOptions};
 use crate::manifest::{MANIFEST_FILE, Manifest};
 use crate::runtime::RuntimeOptions;
+use crate::sums::Sums;
 
 pub use info::{ModelFile, ModelInfo, ModelState};
 pub use verify::{Verified, VerifiedFile};
@@ -26,6 +27,9 @@ pub const DEFAULT_MODEL: &str = "efficientnet-lite0";
 
 /// The folder of the models in a home.
 pub const FOLDER: &str = "models";
+
+/// What was computed of users' models, in the folder of models.
+const KEPT: &str = ".kept";
 
 /// The models of this build, and those in a folder of models: one folder each.
 ///
@@ -52,8 +56,16 @@ pub struct Zoo {
 pub(crate) struct Found {
     pub(crate) manifest: Manifest,
     pub(crate) folder: Option<PathBuf>,
+    /// Where is kept what was computed of it: its own folder, but never a user's.
+    pub(crate) keep: Option<PathBuf>,
     /// Whether a user added it.
     pub(crate) added: bool,
+}
+
+impl Found {
+    fn sums(&self) -> Option<Sums> {
+        Some(Sums::of(self.folder.as_ref()?, self.keep.as_ref()?))
+    }
 }
 
 impl Zoo {
@@ -160,9 +172,7 @@ impl Zoo {
         }
         let folder = self.folder.as_ref().map(|folder| folder.join(name)).filter(|_| crate::manifest::is_name(name));
         match folder {
-            Some(folder) if folder.join(MANIFEST_FILE).exists() => {
-                Ok(Found { manifest: Manifest::read(&folder)?, folder: Some(folder), added: true })
-            }
+            Some(folder) if folder.join(MANIFEST_FILE).exists() => Ok(self.own(&folder, Manifest::read(&folder)?)),
             _ => Err(self.unknown(name)),
         }
     }
@@ -170,7 +180,13 @@ impl Zoo {
     /// A model of this build, whose folder is known by its name.
     fn described(&self, manifest: Manifest) -> Found {
         let folder = self.folder.as_ref().map(|folder| folder.join(&manifest.name));
-        Found { manifest, folder, added: false }
+        Found { manifest, keep: folder.clone(), folder, added: false }
+    }
+
+    /// A user's model; no model can be called as the folder is that keeps what was computed of it.
+    fn own(&self, folder: &Path, manifest: Manifest) -> Found {
+        let keep = self.folder.as_ref().map(|models| models.join(KEPT).join(&manifest.name));
+        Found { manifest, folder: Some(folder.to_owned()), keep, added: true }
     }
 
     /// The names of the models that were added.

@@ -109,12 +109,15 @@ fn a_folder_of_ones_own_becomes_a_model() {
     // Settings are part of the fingerprint; names of files are not.
     let read = |image| {
         let folder = folder(manifest(image));
-        let found = Found { manifest: Manifest::read(folder.path()).unwrap(), folder: Some(folder.path().to_owned()), added: true };
+        let found = Zoo::of_home(folder.path()).own(folder.path(), Manifest::read(folder.path()).unwrap());
         load::load(&found, &RuntimeOptions::default()).unwrap().fingerprint
     };
     assert_eq!(read(serde_json::json!({})), own.fingerprint());
     assert_ne!(read(serde_json::json!({"interpolation": "bilinear"})), own.fingerprint());
     assert!(read(serde_json::json!({"crop": 1.0})).contains(":crop=1:"));
+
+    // Nothing is written into a folder of ones own.
+    assert_eq!(std::fs::read_dir(mine.path()).unwrap().count(), 2);
 
     // A name is taken once.
     assert_eq!(zoo.add(mine.path()).unwrap_err().kind(), ErrorKind::AlreadyExists);

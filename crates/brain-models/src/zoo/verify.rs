@@ -8,7 +8,7 @@ use brain_core::{Embedder, Error, Result, RgbImage};
 use super::{Found, load};
 use crate::builtin;
 use crate::runtime::RuntimeOptions;
-use crate::sums::{SumOrigin, Sums, of_bytes, of_file};
+use crate::sums::{SumOrigin, of_bytes, of_file};
 
 /// What a verification found to be right.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +66,7 @@ pub(super) fn verify(found: &Found, options: &RuntimeOptions) -> Result<Verified
 }
 
 fn files(found: &Found) -> Result<Vec<VerifiedFile>> {
-    let mut sums = found.folder.as_deref().map(Sums::of);
+    let mut sums = found.sums();
     let mut verified = Vec::new();
     for name in found.manifest.needed() {
         if let Some(bytes) = name.strip_prefix(builtin::PREFIX).and_then(builtin::bytes) {
@@ -87,7 +87,10 @@ fn files(found: &Found) -> Result<Vec<VerifiedFile>> {
         let checked = expected.as_ref().map_or(SumOrigin::Seen, |(_, origin)| *origin);
         if let Some((expected, _)) = expected.filter(|(expected, _)| !expected.eq_ignore_ascii_case(&sha256)) {
             return Err(Error::corrupt(format!("{} is not what it must be: its SHA-256 is {sha256}, expected {expected}", path.display()))
-                .with_hint(format!("delete it and fetch it again: brain models pull {}", found.manifest.name)));
+                .with_hint(match found.added {
+                    true => "put the right file there, or delete the model's link in the home and add it again".to_owned(),
+                    false => format!("delete it and fetch it again: brain models pull {}", found.manifest.name),
+                }));
         }
         sums.keep(name, sha256.clone(), checked)?;
         verified.push(VerifiedFile { name: name.to_owned(), bytes, sha256, checked });
