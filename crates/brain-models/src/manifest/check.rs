@@ -22,10 +22,9 @@ impl Manifest {
         if self.image.is_none() && self.text.is_none() {
             return wrong("it has neither \"image\" nor \"text\": a model embeds at least one of them".to_owned());
         }
-        for problem in [self.image.as_ref().and_then(|tower| image(tower, self.text.is_some())), self.text.as_ref().and_then(text)] {
-            if let Some(problem) = problem {
-                return wrong(problem);
-            }
+        let problem = self.image.as_ref().and_then(|tower| image(tower, self.text.is_some())).or_else(|| self.text.as_ref().and_then(text));
+        if let Some(problem) = problem {
+            return wrong(problem);
         }
         for file in self.needed() {
             let known = file.strip_prefix(builtin::PREFIX).map_or_else(|| is_file_name(file), |name| builtin::bytes(name).is_some());
