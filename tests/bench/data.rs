@@ -52,10 +52,11 @@ impl Data {
     }
 }
 
-struct Random(u64);
+/// Numbers about 0, the same for a seed.
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         for _ in 0..8 {
             random.number();
@@ -63,7 +64,7 @@ impl Random {
         random
     }
 
-    fn number(&mut self) -> f32 {
+    pub(crate) fn number(&mut self) -> f32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -6,7 +6,7 @@
 //! | `pgvector` | building, queries, views, adding, fetching, many at once, memory | the same done by plain SQL and COPY; pgbench |
 //! | `redis` | adding, queries, views, fetching, many at once, memory of both sides, for FLAT and HNSW | the same commands by a client that does nothing else |
 //! | `dataset` | import of JSON Lines, resolving views, memory | reading the same lines |
-//! | `embed` | photos a second through the whole pipeline | the model alone, on tensors in memory |
+//! | `embed` | photos a second through the whole pipeline, by two runtimes; patches found; `--peers PYTHON` adds Pillow and ONNX Runtime | the runtime alone, on tensors in memory |
 //! | `cli` | how soon the program answers | starting a program that does nothing |
 //!
 //! `--json yes` ends with the figures as one JSON document.

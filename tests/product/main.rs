@@ -10,6 +10,7 @@ mod fiftyone;
 mod fuzz_targets;
 mod home;
 mod keyspace;
+mod models;
 mod resume;
 mod schema;
 mod seeds;

@@ -83,6 +83,10 @@ fn readme_commands(workspace: &Workspace) -> Result<bool> {
             bash.env(variable, folder);
         }
     }
+    // So do the packages that pip has fetched: models come out of some.
+    if let (None, Some(folder)) = (env::var_os("PIP_CACHE_DIR"), in_users_home(".cache/pip")) {
+        bash.env("PIP_CACHE_DIR", folder);
+    }
     bash.env("HOME", home.path()).env("FIFTYONE_BRAIN_HOME", home.path().join("brain"));
     services::keep_cache(&mut bash)?;
     bash.env("CARGO_INSTALL_ROOT", &installed).env("CARGO_TARGET_DIR", &workspace.target);

@@ -5,7 +5,7 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::services::ForTests;
+use crate::services::{self, ForTests};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{process, tidy};
@@ -65,6 +65,7 @@ pub(crate) fn outcome(workspace: &Workspace, arguments: &[String]) -> Result<Out
     servers.tell(&mut command);
     // Built above with the features of all members; to build it alone would be to build half of it twice.
     command.env("BRAIN_PROGRAM", workspace.target.join("debug").join(format!("brain{}", std::env::consts::EXE_SUFFIX)));
+    services::tell_onnxruntime(&mut command);
     if !names_packages(arguments) {
         command.arg("--workspace");
     }

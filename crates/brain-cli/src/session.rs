@@ -26,6 +26,12 @@ impl Session<'_> {
         Brain::from_config(self.config()?, progress::of(self.global))
     }
 
+    /// Where long work tells how far it is.
+    #[cfg(feature = "models")]
+    pub(crate) fn progress(&self) -> std::sync::Arc<dyn brain::core::Progress> {
+        progress::of(self.global)
+    }
+
     /// The configuration; nothing is opened for it.
     ///
     /// # Errors

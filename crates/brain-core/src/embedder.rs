@@ -49,6 +49,11 @@ pub trait Embedder: Send + Sync {
     /// Names weights and preprocessing, as `name:sha256-prefix:crop=0.875` say.
     fn fingerprint(&self) -> String;
 
+    /// What runs it on what, for people, where that is worth saying: `rten on 2 threads`.
+    fn runtime(&self) -> Option<&str> {
+        None
+    }
+
     /// Resizes, crops and normalises one picture.
     ///
     /// # Errors

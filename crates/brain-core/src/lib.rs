@@ -49,6 +49,7 @@ pub mod similar;
 pub mod timestamp;
 pub mod validate;
 mod view;
+mod weighted;
 
 pub use backend::*;
 pub use capabilities::Capabilities;
@@ -64,3 +65,4 @@ pub use refusal::{already_indexed, not_indexed};
 pub use run::{RunFilter, RunRecord, RunState, RunStore, check_brain_key};
 pub use sample::{FieldValue, Label, LabelClass, Labels, Region, Sample, is_identifier};
 pub use view::{DatasetStore, ResolvedView, Stage, View};
+pub use weighted::{Part, Weighted, WeightedPart};

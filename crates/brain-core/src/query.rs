@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{Error, ItemId, ItemKind, Result, Selector, SimilarityIndex};
+use crate::{Error, ItemId, ItemKind, Result, Selector, SimilarityIndex, Weighted};
 
 /// What a search starts from. Which one it is, is said, never guessed from a string.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +25,14 @@ pub enum Query {
     Text(Vec<String>),
     /// Image files, embedded by the run's model.
     Images(Vec<PathBuf>),
+    /// Sentences, image files, items and vectors as one query, each with a weight.
+    Weighted(Weighted),
+}
+
+impl From<Weighted> for Query {
+    fn from(parts: Weighted) -> Self {
+        Self::Weighted(parts)
+    }
 }
 
 /// The stored vectors of `selector`'s items, in the order asked.

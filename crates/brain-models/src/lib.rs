@@ -1,6 +1,7 @@
 //! What turns image files into embeddings: models by name, and the pipeline that feeds them.
 //!
-//! - [`zoo`] lists the models there are and loads one as a [`brain_core::Embedder`].
+//! - A [`Manifest`] says what a model is: its graphs, and what is done before and after them. [`Zoo`] knows the models by name: it lists, fetches,
+//!   verifies and loads them, each as a [`brain_core::Embedder`].
 //! - [`read_image`] decodes a file to upright RGB, and says what is wrong with one that cannot be; [`crop`] cuts a patch out of it.
 //! - [`Pipeline`] takes [`EmbedJob`]s (a whole picture, its patches, or the mean over regions) and streams [`EmbeddedBatch`]es in the
 //!   order of the jobs: files are read on all cores while the model runs, memory does not grow with the number of jobs, and what
@@ -29,16 +30,31 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod builtin;
 mod crop;
 mod decode;
+mod fetch;
+#[cfg(test)]
+mod golden_tests;
 mod job;
 mod jpeg;
-mod onnx;
+#[cfg(test)]
+mod kinds_tests;
+pub mod manifest;
+mod model;
 mod pipeline;
 mod preprocess;
+mod runtime;
+mod sums;
+mod text;
 pub mod zoo;
 
 pub use crop::{PatchShape, crop};
 pub use decode::{MAX_PIXELS, decode_image, read_image};
+pub use fetch::{DEFAULT_ENDPOINT, ENDPOINT_VARIABLE, FetchedFile, MissingFile, PullOptions, TOKEN_VARIABLE};
 pub use job::{EmbedJob, EmbeddedBatch, Failure, Target};
+pub use manifest::Manifest;
 pub use pipeline::{EmbeddedStream, Pipeline, PipelineOptions};
+pub use runtime::{Device, OnMissingDevice, OnnxRuntime, Runtime, RuntimeOptions, Threads};
+pub use sums::SumOrigin;
+pub use zoo::{ModelInfo, ModelState, Verified, VerifiedFile, Zoo};

@@ -5,7 +5,13 @@ use brain_core::ErrorKind;
 use super::*;
 use crate::read_image;
 
-const SMALL: Preprocessing = Preprocessing { size: 16, crop: 0.875, mean: 127.0, deviation: 128.0 };
+fn small() -> Preprocessing {
+    of(serde_json::json!({"file": "m.onnx", "size": 16, "crop": 0.875, "range": 255, "mean": [127, 127, 127], "std": [128, 128, 128]}))
+}
+
+fn of(tower: serde_json::Value) -> Preprocessing {
+    Preprocessing::of(&serde_json::from_value(tower).unwrap())
+}
 
 #[test]
 fn resizing_and_cropping_agree_with_pillow() {
@@ -13,7 +19,7 @@ fn resizing_and_cropping_agree_with_pillow() {
     // Shrunk, enlarged, far from square, and square.
     for name in ["97x61", "9x13", "150x20", "40x40"] {
         let image = read_image(&folder.join(format!("{name}.png"))).unwrap();
-        let ours = SMALL.resize(&image).unwrap();
+        let ours = small().resize(&image).unwrap();
         let pillow = std::fs::read(folder.join(format!("{name}.rgb"))).unwrap();
         assert_eq!(ours.len(), pillow.len());
         let worst = ours.iter().zip(&pillow).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -25,7 +31,7 @@ fn resizing_and_cropping_agree_with_pillow() {
 #[test]
 fn values_are_scaled_and_laid_out_in_planes() {
     let image = RgbImage { width: 3, height: 2, pixels: [255, 127, 0].repeat(6) };
-    let PreparedImage(planes) = SMALL.apply(&image).unwrap();
+    let PreparedImage(planes) = small().apply(&image).unwrap();
     assert_eq!(planes.len(), 3 * 16 * 16);
     for (plane, value) in planes.chunks(256).zip([1.0, 0.0, -127.0 / 128.0]) {
         assert!(plane.iter().all(|&element| element == value));
@@ -35,9 +41,9 @@ fn values_are_scaled_and_laid_out_in_planes() {
 #[test]
 fn the_thinnest_picture_is_prepared_and_an_empty_one_refused() {
     let line = RgbImage { width: 60_000, height: 1, pixels: vec![9; 180_000] };
-    assert_eq!(SMALL.apply(&line).unwrap().0.len(), 768);
+    assert_eq!(small().apply(&line).unwrap().0.len(), 768);
     let empty = RgbImage { width: 0, height: 4, pixels: vec![] };
-    assert_eq!(SMALL.apply(&empty).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(small().apply(&empty).unwrap_err().kind(), ErrorKind::InvalidInput);
     let short = RgbImage { width: 4, height: 4, pixels: vec![0; 5] };
-    assert_eq!(SMALL.apply(&short).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(small().apply(&short).unwrap_err().kind(), ErrorKind::InvalidInput);
 }

@@ -1,5 +1,7 @@
 //! `add_to_index`: more vectors for a run.
 
+use std::sync::Arc;
+
 use brain_core::{AddReport, Error, ErrorKind, OnConflict, Result, View};
 
 use crate::compute::{Embeddings, Failure, Filled, Source, Work, fill};
@@ -29,9 +31,10 @@ pub struct Added {
 
 impl AddToIndex {
     pub(crate) fn new(similarity: Similarity) -> Self {
-        let embeddings = match &similarity.config().model {
-            Some(model) => Embeddings::Model(model.clone()),
-            None => Embeddings::None,
+        let embeddings = match (similarity.instance(), &similarity.config().model) {
+            (Some(instance), _) => Embeddings::Embedder(Arc::clone(instance)),
+            (None, Some(model)) => Embeddings::Model(model.clone()),
+            (None, None) => Embeddings::None,
         };
         Self { similarity, embeddings, only_new: false, on_conflict: OnConflict::default(), view: View::new(), skip_failures: true }
     }
@@ -86,8 +89,14 @@ impl AddToIndex {
                 .with_hint("give vectors: --embeddings FILE.npy --ids FILE, or name a --model"));
         }
         let mut items = scope::items(&brain, &name, config.patches_field.as_deref(), &self.view).await?;
+        if let (Embeddings::Model(name), true) = (&self.embeddings, config.model_instance)
+            && config.model.as_ref() == Some(name)
+            && crate::models::of_run(&self.similarity).is_err()
+        {
+            return Err(crate::models::instance_is_gone(&self.similarity.record().key, name));
+        }
         let mut now = config.clone();
-        let mut source = Source::open(&brain, &dataset, &mut now, &self.embeddings, &items)?;
+        let mut source = Source::open(&brain, &dataset, &mut now, &self.embeddings, &items).await?;
         if let (Some(was), Some(is)) = (&config.fingerprint, &now.fingerprint)
             && was != is
         {

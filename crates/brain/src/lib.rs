@@ -6,6 +6,7 @@
 //! - [`Brain::load_brain_results`] opens that index again: [`Similarity::sort_by_similarity`] searches it by an id, a vector, an image file, through a
 //!   view, and says how complete and exact the answer is;
 //! - [`Similarity::find_duplicates`] and [`Similarity::find_unique`] compare its items with one another, as does [`Similarity::neighbors`];
+//! - [`Brain::compute_embeddings`] keeps a model's vectors in a field of the dataset;
 //! - [`Brain::add_to_index`], [`Similarity::remove_from_index`], [`Similarity::get_embeddings`], [`Similarity::cleanup`] keep it;
 //! - [`Brain::list_brain_runs`] and its neighbours look after the records.
 //!
@@ -46,6 +47,7 @@ mod exchange;
 mod imported;
 mod models;
 pub mod npy;
+mod query;
 mod record;
 mod scope;
 mod session;
@@ -55,9 +57,9 @@ mod sort;
 mod vectors;
 
 pub use brain_core as core;
-pub use brain_core::Query;
 pub use brain_core::search::{Aggregation, Report, Route};
 pub use brain_core::similar::{Cutoff, Duplicates, Histogram, Neighbors, Unique};
+pub use brain_core::{Part, Query, Weighted};
 pub use brain_dataset as dataset;
 #[cfg(feature = "local")]
 pub use brain_local as local;
@@ -66,7 +68,7 @@ pub use brain_models;
 
 pub use add::{AddToIndex, Added};
 pub use backends::{Backends, declared};
-pub use compute::{ComputePlan, ComputeSimilarity, Computed, Embeddings, Failure, ids_of_file};
+pub use compute::{ComputeEmbeddings, ComputePlan, ComputeSimilarity, Computed, ComputedEmbeddings, Embeddings, Existing, Failure, ids_of_file};
 pub use exchange::{ExportedDataset, ImportedDataset};
 pub use imported::ImportedRun;
 pub use session::{Attached, Brain, WithIndex};

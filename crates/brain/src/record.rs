@@ -16,6 +16,8 @@ pub(crate) const SIMILARITY: &str = "similarity";
 pub(crate) struct SimilarityConfig {
     pub(crate) metric: Metric,
     pub(crate) model: Option<String>,
+    /// Whether a program handed the model in, so that no name finds it again.
+    pub(crate) model_instance: bool,
     pub(crate) fingerprint: Option<String>,
     pub(crate) embeddings_field: Option<String>,
     pub(crate) embeddings_file: Option<String>,
@@ -59,6 +61,7 @@ impl SimilarityConfig {
         let value = json!({
             "metric": self.metric,
             "model": self.model,
+            "model_instance": self.model_instance,
             "model_fingerprint": self.fingerprint,
             "embeddings_field": self.embeddings_field,
             "embeddings_file": self.embeddings_file,
@@ -94,6 +97,7 @@ impl SimilarityConfig {
         Ok(Self {
             metric,
             model: text("model"),
+            model_instance: flag("model_instance"),
             fingerprint: text("model_fingerprint"),
             embeddings_field: text("embeddings_field"),
             embeddings_file: text("embeddings_file"),

@@ -9,7 +9,8 @@ use brain_runs::SqliteRuns;
 use brain_store::Database;
 
 use crate::backends::{self, Backends};
-use crate::{AddToIndex, ComputeSimilarity, Similarity};
+use crate::models::Models;
+use crate::{AddToIndex, ComputeEmbeddings, ComputeSimilarity, Similarity};
 
 /// A session: everything the verbs need, opened once. Cheap to clone.
 ///
@@ -25,6 +26,7 @@ struct Shared {
     datasets: Datasets,
     runs: Arc<dyn RunStore>,
     backends: Backends,
+    models: Models,
     progress: Arc<dyn Progress>,
 }
 
@@ -54,7 +56,8 @@ impl Brain {
         let datasets = Datasets::open(&database)?;
         let runs = Arc::new(SqliteRuns::new(database.clone())?);
         let backends = backends::built_in(&config, &database)?;
-        Ok(Self { shared: Arc::new(Shared { config, database, datasets, runs, backends, progress }) })
+        let models = Models::of(config.home());
+        Ok(Self { shared: Arc::new(Shared { config, database, datasets, runs, backends, models, progress }) })
     }
 
     /// The configuration in force.
@@ -84,6 +87,16 @@ impl Brain {
         backends::make(name, &self.config().parameters(name, parameters)?, &self.shared.database)
     }
 
+    /// The models there are by name: of this build, of the home, and those that can be fetched.
+    #[cfg(feature = "models")]
+    pub fn zoo(&self) -> &brain_models::Zoo {
+        self.shared.models.zoo()
+    }
+
+    pub(crate) fn models(&self) -> &Models {
+        &self.shared.models
+    }
+
     /// Where long work tells how far it is.
     pub fn progress(&self) -> &Arc<dyn Progress> {
         &self.shared.progress
@@ -96,6 +109,11 @@ impl Brain {
     /// Embeds and indexes a dataset under a brain key: the builder of the whole work.
     pub fn compute_similarity(&self, dataset: impl Into<String>, brain_key: impl Into<String>) -> ComputeSimilarity {
         ComputeSimilarity::new(self.clone(), dataset.into(), brain_key.into())
+    }
+
+    /// Embeds a dataset into one of its fields: the builder of the work.
+    pub fn compute_embeddings(&self, dataset: impl Into<String>, field: impl Into<String>) -> ComputeEmbeddings {
+        ComputeEmbeddings::new(self.clone(), dataset.into(), field.into())
     }
 
     /// Opens the index of a run, to search and change it.

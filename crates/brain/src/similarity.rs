@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brain_core::{
-    Error, ErrorKind, Fetched, IndexInfo, ItemId, ItemKind, OnMissing, RemoveReport, Result, RunRecord, Scope, Selector, SimilarityBackend,
+    Embedder, Error, ErrorKind, Fetched, IndexInfo, ItemId, ItemKind, OnMissing, RemoveReport, Result, RunRecord, Scope, Selector, SimilarityBackend,
     SimilarityIndex, View, enumerate,
 };
 use futures::TryStreamExt as _;
@@ -22,6 +22,8 @@ pub struct Similarity {
     backend: Arc<dyn SimilarityBackend>,
     /// `None` for a run that was made empty and whose first vectors, and so their length, are still to come.
     index: Option<Box<dyn SimilarityIndex>>,
+    /// The model that a program handed in.
+    instance: Option<Arc<dyn Embedder>>,
 }
 
 /// Which items of an index are meant, by those who use it.
@@ -53,7 +55,7 @@ impl Similarity {
             Some(spec) => Some(open(&*backend, &config, &spec).await.map_err(|error| gone(error, &record))?),
             None => None,
         };
-        Ok(Self { brain, record, config, backend, index })
+        Ok(Self { brain, record, config, backend, index, instance: None })
     }
 
     /// The session this was opened in.
@@ -74,6 +76,24 @@ impl Similarity {
     /// The index itself, for those who use the primitives. `None` while the run is empty and its dimension unknown.
     pub fn index(&self) -> Option<&dyn SimilarityIndex> {
         self.index.as_deref()
+    }
+
+    /// Embeds queries and photos with this model instead of one loaded by name: for a run that was made with an instance.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) when it is not the model that the run was made with; [`Unsupported`](ErrorKind::Unsupported) for a run that was
+    /// made from given vectors.
+    pub fn with_model(mut self, model: Arc<dyn Embedder>) -> Result<Self> {
+        if self.config.model.is_none() {
+            return Err(Error::unsupported(format!("run {:?} was made from given vectors, and no model is known to make the like", self.record.key)));
+        }
+        crate::models::same_model(&self, &*model)?;
+        self.instance = Some(model);
+        Ok(self)
+    }
+
+    pub(crate) fn instance(&self) -> Option<&Arc<dyn Embedder>> {
+        self.instance.as_ref()
     }
 
     pub(crate) fn config(&self) -> &SimilarityConfig {

@@ -1,16 +1,14 @@
 //! `sort_by_similarity`: from a query to rows with their samples, and a report.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use brain_core::search::{Aggregation, Answer, Report, Route, SearchRequest, search};
-use brain_core::{Error, FieldValue, Hit, ItemId, ItemKind, Precision, Result, Scope, Selector, View, enumerate, stored_vectors};
+use brain_core::{Error, FieldValue, Hit, ItemId, ItemKind, Precision, Result, Scope, View, enumerate};
 use brain_dataset::{Dataset, Fields};
 use serde::Serialize;
 
-use crate::models;
-use crate::{Query, Similarity};
+use crate::{Query, Similarity, query};
 
 /// A search being put together; [`run`](Self::run) answers it.
 pub struct SortBySimilarity<'a> {
@@ -128,6 +126,10 @@ impl<'a> SortBySimilarity<'a> {
             return Err(Error::invalid(format!("several lists of distances cannot all be stored in {field:?}"))
                 .with_hint("aggregate the queries, or ask one by one with a field each"));
         }
+        if matches!(self.query, Query::Weighted(_)) && self.aggregation != Aggregation::Mean {
+            return Err(Error::invalid(format!("a weighted query is one vector, which leaves {} nothing to aggregate", self.aggregation))
+                .with_hint("leave the aggregation out, or the weights"));
+        }
         let within = match &self.view {
             Some(view) => Some(self.similarity.within(view).await?),
             None => None,
@@ -137,7 +139,7 @@ impl<'a> SortBySimilarity<'a> {
             return self.of_nothing(within.as_ref().map_or(0, |within| within.set().len()), started);
         };
         let request = SearchRequest {
-            queries: self.vectors().await?,
+            queries: query::vectors(self.similarity, index, &self.query).await?,
             k: self.k,
             reverse: self.reverse,
             aggregation: self.aggregation,
@@ -153,28 +155,6 @@ impl<'a> SortBySimilarity<'a> {
         let results = results.into_iter().map(|hits| self.rows(hits, by_sample)).collect::<Result<_>>()?;
         report.elapsed_ms = started.elapsed().as_secs_f64() * 1e3;
         Ok(Sorted { results, report })
-    }
-
-    async fn vectors(&self) -> Result<Vec<Vec<f32>>> {
-        let Some(index) = self.similarity.index() else { return Ok(Vec::new()) };
-        let vectors = match &self.query {
-            Query::Id(id) => stored_vectors(index, Selector::Items(std::slice::from_ref(id))).await?,
-            Query::Ids(ids) => stored_vectors(index, Selector::Items(ids)).await?,
-            Query::Samples(ids) => stored_vectors(index, Selector::Samples(ids)).await?,
-            Query::Vector(vector) => vec![vector.clone()],
-            Query::Vectors(vectors) => vectors.clone(),
-            Query::Images(paths) => self.embed_images(paths)?,
-            Query::Text(prompts) => {
-                let embedder = models::of_run(self.similarity)?;
-                embedder.embed_text(prompts)?.chunks_exact(embedder.dimension()).map(<[f32]>::to_vec).collect()
-            }
-            other => return Err(Error::unsupported(format!("this build cannot answer a query of the form {other:?}"))),
-        };
-        Ok(vectors)
-    }
-
-    fn embed_images(&self, paths: &[PathBuf]) -> Result<Vec<Vec<f32>>> {
-        models::embed_files(models::of_run(self.similarity)?, paths)
     }
 
     fn of_nothing(&self, missing: usize, started: Instant) -> Result<Sorted> {

@@ -242,3 +242,19 @@ fn print_status(run: &Run) -> Result<bool> {
     }
     Ok(good)
 }
+
+/// Where programs look for ONNX Runtime's shared library.
+const ONNXRUNTIME: &str = "ORT_DYLIB_PATH";
+
+/// Tells a command where ONNX Runtime is, unless the user did. Where it cannot be had that is said here, and again by each test that needs it.
+pub(crate) fn tell_onnxruntime(command: &mut std::process::Command) {
+    if std::env::var_os(ONNXRUNTIME).is_some_and(|value| !value.is_empty()) {
+        return;
+    }
+    match native::onnxruntime() {
+        Ok(folder) => {
+            command.env(ONNXRUNTIME, folder);
+        }
+        Err(error) => eprintln!("services: {error:#}"),
+    }
+}

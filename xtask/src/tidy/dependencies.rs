@@ -29,7 +29,7 @@ const BUILDS: [Build; 2] = [
     Build {
         name: "brain with `local` alone",
         selection: &["--package", "brain", "--no-default-features", "--features", "local"],
-        without: &["rten", "rten-tensor", "image", "tokio-postgres", "fred", "rustls"],
+        without: &["ort", "rten", "rten-tensor", "image", "tokio-postgres", "fred", "rustls"],
         reason: "the small build carries no model runtime and talks to no server",
     },
 ];

@@ -27,7 +27,7 @@ pub(crate) struct ComputeArgs {
     /// The ids that the rows of --embeddings belong to, one a line
     #[arg(long, value_name = "FILE", requires = "embeddings")]
     ids: Option<PathBuf>,
-    /// Vectors from a field of the dataset; with --model the field is filled first where it does not exist
+    /// Vectors from a field of the dataset; with --model the field is filled where it is empty
     #[arg(long, value_name = "FIELD", conflicts_with = "no_embeddings")]
     embeddings_field: Option<String>,
     /// No vectors: make the index empty, or attach to the one that --param index_name=NAME names

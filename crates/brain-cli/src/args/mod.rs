@@ -4,22 +4,27 @@
 //! `QueryArgs::query` the query, and so on. Commands see only what was built.
 
 mod compute;
+mod compute_embeddings;
 mod dataset;
 mod embeddings;
 mod global;
 mod index;
+mod models;
 mod runs;
 mod similar;
 mod sort;
 mod view;
+mod weights;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use compute::ComputeArgs;
+pub(crate) use compute_embeddings::ComputeEmbeddingsArgs;
 pub(crate) use dataset::{DatasetCommand, DeleteArgs, ExportArgs, ImportArgs, SamplesArgs};
 pub(crate) use embeddings::{AddArgs, GetArgs, RemoveArgs};
 pub(crate) use global::Global;
 pub(crate) use index::{CleanupArgs, IndexCommand};
+pub(crate) use models::ModelsCommand;
 pub(crate) use runs::{RunsCommand, RunsListArgs};
 pub(crate) use similar::{DuplicatesArgs, FoundArgs, UniqueArgs};
 pub(crate) use sort::{Asked, SortArgs};
@@ -54,6 +59,8 @@ pub(crate) enum Command {
     Dataset(DatasetCommand),
     /// Embed a dataset and index it under a brain key
     ComputeSimilarity(Box<ComputeArgs>),
+    /// Embed a dataset into one of its fields
+    ComputeEmbeddings(Box<ComputeEmbeddingsArgs>),
     /// Sort a dataset, or a view of it, by similarity to a query
     SortBySimilarity(Box<SortArgs>),
     /// Find photos or patches that are much like others
@@ -77,7 +84,7 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// List the backends of this build, what they can do, and whether they answer
     Backends,
-    /// List and show the models of this build
+    /// List, show, fetch, add and verify models
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Print a script that completes commands in a shell
@@ -116,18 +123,6 @@ pub(crate) enum ConfigCommand {
     },
     /// Read the configuration, and list what means nothing to this program
     Check,
-}
-
-/// `brain models …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// List the models
-    List,
-    /// Show one model
-    Info {
-        /// The model's name
-        model: String,
-    },
 }
 
 /// `brain completions`

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use brain::core::Result;
+use brain::core::{Error, Result};
 use brain::npy::NpyReader;
-use brain::{Aggregation, Query};
+use brain::{Aggregation, Query, Weighted};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::{Value, json};
 
-use super::{RunArgs, ViewArgs};
+use super::{RunArgs, ViewArgs, weights};
 use crate::ids;
 
 /// Flags of `brain sort-by-similarity`.
@@ -50,27 +50,37 @@ const EXAMPLES: &str = "\
 Examples:
   brain sort-by-similarity birds --brain-key img_sim --id 6b01656cdf05e9355da64f3c -k 10
   brain sort-by-similarity birds --brain-key img_sim --image query.jpg -k 10 --match-tags train
-  brain sort-by-similarity birds --brain-key img_sim --vector query.npy --reverse --explain";
+  brain sort-by-similarity birds --brain-key img_sim --vector query.npy --reverse --explain
+  brain sort-by-similarity birds --brain-key clip_sim --text \"a bird in flight\" -k 10
+  brain sort-by-similarity birds --brain-key clip_sim --text \"a bird:1.0\" --image query.jpg:0.5 --not-text \"a cage:0.5\"
 
-/// What a search starts from: one of these.
+Several prompts, images or ids are several queries, which --aggregation brings together. Things of different kinds,
+weights (a number behind the last colon) and --not-text make one query of all: the mean of their vectors by weight,
+from which those of --not-text, and of weights below 0, are taken away. Write \"16\\:9\" where a colon and a number
+belong to the words.";
+
+/// What a search starts from: one of these, or several together as one weighted query.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 pub(crate) struct QueryArgs {
     /// The stored vectors of these samples, or of these labels in an index of patches
     #[arg(long, value_name = "ID", num_args = 1..)]
     id: Vec<String>,
     /// The stored vectors of these samples; in an index of patches, of all their patches
-    #[arg(long, value_name = "ID", num_args = 1..)]
+    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with_all = ["id", "vector", "text", "not_text", "image"])]
     sample_id: Vec<String>,
     /// A vector, or a matrix of them, from a NumPy file
     #[arg(long, value_name = "FILE.npy")]
-    vector: Option<PathBuf>,
-    /// Sentences, embedded by the run's model
+    vector: Option<String>,
+    /// Sentences, embedded by the run's model; "a dog:0.5" has a weight, "16\:9" has none
     #[arg(long, value_name = "PROMPT", num_args = 1..)]
     text: Vec<String>,
+    /// Sentences that the answers shall not be like
+    #[arg(long, value_name = "PROMPT", num_args = 1..)]
+    not_text: Vec<String>,
     /// Image files, embedded by the run's model
     #[arg(long, value_name = "FILE", num_args = 1..)]
-    image: Vec<PathBuf>,
+    image: Vec<String>,
 }
 
 /// A query, and how it is named in an answer.
@@ -84,50 +94,117 @@ pub(crate) struct Asked {
     pub(crate) each: Vec<Value>,
 }
 
+/// The words of the flags, each with its weight where it has one.
+struct Words {
+    ids: Vec<(String, Option<f32>)>,
+    vector: Option<(String, Option<f32>)>,
+    texts: Vec<(String, Option<f32>)>,
+    not_texts: Vec<(String, Option<f32>)>,
+    images: Vec<(String, Option<f32>)>,
+}
+
 impl QueryArgs {
     /// The query that the flags mean.
     ///
     /// # Errors
     /// Those of the `.npy` file and of an empty id.
     pub(crate) fn query(&self) -> Result<Asked> {
-        if let Some(path) = &self.vector {
-            return Self::vectors(path);
-        }
         if !self.sample_id.is_empty() {
             let ids = ids::parse(&self.sample_id)?;
             return Ok(Asked { name: json!({ "samples": ids }), query: Query::Samples(ids), each: Vec::new() });
         }
-        if !self.text.is_empty() {
-            let each = self.text.iter().map(|prompt| json!({ "text": prompt })).collect();
-            return Ok(Asked { name: json!({ "text": self.text }), query: Query::Text(self.text.clone()), each });
+        let words = Words {
+            ids: self.id.iter().map(|word| weights::split_id(word)).collect(),
+            vector: self.vector.as_deref().map(weights::split_path),
+            texts: self.text.iter().map(|word| weights::split(word)).collect(),
+            not_texts: self.not_text.iter().map(|word| weights::split(word)).collect(),
+            images: self.image.iter().map(|word| weights::split_path(word)).collect(),
+        };
+        if words.are_weighted() { words.weighted() } else { words.alike() }
+    }
+}
+
+impl Words {
+    /// Whether they make one query together: things of several kinds, a weight, or something to lead away from.
+    fn are_weighted(&self) -> bool {
+        let kinds = [!self.ids.is_empty(), self.vector.is_some(), !self.texts.is_empty(), !self.images.is_empty()];
+        let all = self.ids.iter().chain(&self.vector).chain(&self.texts).chain(&self.images);
+        !self.not_texts.is_empty() || kinds.into_iter().filter(|kind| *kind).count() > 1 || all.into_iter().any(|(_, weight)| weight.is_some())
+    }
+
+    /// One query out of all; what has no weight has 1.
+    fn weighted(self) -> Result<Asked> {
+        let weight = |weight: Option<f32>| weight.unwrap_or(1.0);
+        let mut query = Weighted::new();
+        for (prompt, w) in self.texts {
+            query = query.text(prompt, weight(w));
         }
-        if !self.image.is_empty() {
-            let each = self.image.iter().map(|path| json!({ "image": path })).collect();
-            return Ok(Asked { name: json!({ "images": self.image }), query: Query::Images(self.image.clone()), each });
+        for (prompt, w) in self.not_texts {
+            query = query.not_text(prompt, weight(w));
         }
-        let ids = ids::parse(&self.id)?;
+        for (path, w) in self.images {
+            query = query.image(path, weight(w));
+        }
+        for (word, w) in self.ids {
+            for id in ids::parse(&[word])? {
+                query = query.id(id, weight(w));
+            }
+        }
+        let mut vectors = Vec::new();
+        if let Some((path, w)) = self.vector {
+            vectors = NpyReader::open(path.as_ref())?.read_vectors()?;
+            let [vector] = &vectors[..] else {
+                return Err(Error::invalid(format!("{path} holds {} vectors; a weighted query takes one", vectors.len())));
+            };
+            query = query.vector(vector.clone(), weight(w));
+        }
+        let mut name = json!({ "weighted": query });
+        // A vector is named, not told number by number.
+        if let (false, Some(last)) = (vectors.is_empty(), name["weighted"].as_array_mut().and_then(|parts| parts.last_mut())) {
+            last["vector"] = Value::from(vectors[0].len());
+        }
+        Ok(Asked { name, query: query.into(), each: Vec::new() })
+    }
+
+    /// A query, or several of one kind.
+    fn alike(self) -> Result<Asked> {
+        let words = |words: Vec<(String, Option<f32>)>| words.into_iter().map(|(word, _)| word).collect::<Vec<_>>();
+        if let Some((path, _)) = self.vector {
+            return vectors(&path.into());
+        }
+        let (texts, images) = (words(self.texts), words(self.images));
+        if !texts.is_empty() {
+            let each = texts.iter().map(|prompt| json!({ "text": prompt })).collect();
+            return Ok(Asked { name: json!({ "text": texts }), query: Query::Text(texts), each });
+        }
+        if !images.is_empty() {
+            let each = images.iter().map(|path| json!({ "image": path })).collect();
+            let query = Query::Images(images.iter().map(PathBuf::from).collect());
+            return Ok(Asked { name: json!({ "images": images }), query, each });
+        }
+        let ids = ids::parse(&words(self.ids))?;
         let each: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
         Ok(match &ids[..] {
             [id] => Asked { name: json!({ "id": id }), query: Query::Id(id.clone()), each },
             _ => Asked { name: json!({ "ids": ids }), query: Query::Ids(ids), each },
         })
     }
+}
 
-    fn vectors(path: &PathBuf) -> Result<Asked> {
-        let reader = NpyReader::open(path)?;
-        let is_vector = reader.is_vector();
-        let mut vectors = reader.read_vectors()?;
-        let each = (0..vectors.len()).map(|row| json!({ "vector": path, "row": row })).collect();
-        let query = match vectors.pop() {
-            Some(vector) if is_vector => Query::Vector(vector),
-            Some(last) => {
-                vectors.push(last);
-                Query::Vectors(vectors)
-            }
-            None => Query::Vectors(Vec::new()),
-        };
-        Ok(Asked { query, name: json!({ "vector": path }), each })
-    }
+fn vectors(path: &PathBuf) -> Result<Asked> {
+    let reader = NpyReader::open(path)?;
+    let is_vector = reader.is_vector();
+    let mut vectors = reader.read_vectors()?;
+    let each = (0..vectors.len()).map(|row| json!({ "vector": path, "row": row })).collect();
+    let query = match vectors.pop() {
+        Some(vector) if is_vector => Query::Vector(vector),
+        Some(last) => {
+            vectors.push(last);
+            Query::Vectors(vectors)
+        }
+        None => Query::Vectors(Vec::new()),
+    };
+    Ok(Asked { query, name: json!({ "vector": path }), each })
 }
 
 fn aggregation() -> impl clap::builder::TypedValueParser<Value = Aggregation> {
@@ -162,6 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn weights_and_several_kinds_make_one_query() {
+        let id = "6b01656cdf05e9355da64f3c";
+        let asked = query(&format!("--text dog:0.5 cat --not-text indoor --image x.jpg:-2 --id {id}"));
+        let expected = Weighted::new().text("dog", 0.5).text("cat", 1.0).not_text("indoor", 1.0).image("x.jpg", -2.0).id(id, 1.0);
+        assert_eq!(asked.query, expected.into());
+        assert_eq!(asked.name["weighted"][0], json!({"text": "dog", "weight": 0.5}));
+        assert_eq!(asked.name["weighted"][2], json!({"text": "indoor", "weight": -1.0}));
+        assert!(matches!(query("--not-text indoor").query, Query::Weighted(_)));
+        assert_eq!(query("--text 16\\:9").query, Query::Text(vec!["16:9".into()]));
+        assert_eq!(query("--id doc:12").query, Query::Id("doc:12".into()));
+    }
+
+    #[test]
     fn a_file_holds_a_vector_or_several() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("q.npy");
@@ -174,9 +264,9 @@ mod tests {
     }
 
     #[test]
-    fn there_is_exactly_one_query() {
+    fn there_is_a_query_and_samples_stand_alone() {
         assert_eq!(parsed("").unwrap_err().exit_code(), 2);
-        assert_eq!(parsed("--id a --image b.jpg").unwrap_err().exit_code(), 2);
+        assert_eq!(parsed("--sample-id a --image b.jpg").unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod add_to_index;
 mod backends;
 mod completions;
+mod compute_embeddings;
 mod compute_similarity;
 mod config;
 mod dataset;
@@ -32,6 +33,7 @@ pub(crate) async fn run(session: &mut Session<'_>, command: &Command) -> Result<
         Command::Quickstart(_) => Err(needs_models("the quickstart").into()),
         Command::Dataset(command) => dataset::run(session, command).await,
         Command::ComputeSimilarity(args) => compute_similarity::run(session, args).await,
+        Command::ComputeEmbeddings(args) => compute_embeddings::run(session, args).await,
         Command::SortBySimilarity(args) => sort_by_similarity::run(session, args).await,
         Command::FindDuplicates(args) => similar::find_duplicates(session, args).await,
         Command::FindUnique(args) => similar::find_unique(session, args).await,

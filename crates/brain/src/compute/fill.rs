@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use brain_core::{AddReport, Error, FieldValue, Item, ItemId, OnConflict, Progress, Result, SimilarityIndex, VectorBatch};
+use brain_core::{AddReport, Embedder, Error, Item, ItemId, OnConflict, Progress, Result, SimilarityIndex, VectorBatch};
 use brain_dataset::Dataset;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use super::Source;
+use super::{Source, field};
 use crate::Brain;
 use crate::models::{self, Crops, Embedded};
-use crate::vectors::{CHUNK, vectors_of};
 
 /// What could not be embedded, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,17 +53,25 @@ pub(crate) async fn fill(work: &Work<'_>, source: &mut Source, items: Vec<Item>,
     let progress = work.brain.progress();
     let total = items.len() as u64;
     let tally = Arc::new(Mutex::new(Tally::default()));
+    let items_in_words = index.spec().items.plural();
     let what = match source {
-        Source::Embed { .. } => format!("embedding {}", index.spec().items.plural()),
+        Source::Embed { embedder } | Source::Field { fills: Some(embedder), .. } => match embedder.runtime() {
+            Some(runtime) => format!("embedding {items_in_words} by {runtime}"),
+            None => format!("embedding {items_in_words}"),
+        },
         _ => "indexing".to_owned(),
     };
     progress.start(&what, Some(total));
     let batches = match source {
         Source::Rows(rows) => rows_of(rows, &items),
-        Source::Field(name) => field(work, name, items, index.spec().dimension, &tally),
-        Source::Embed { embedder, field } => {
+        Source::Field { name, fills } => {
+            let lacking = Arc::new(Mutex::new(Vec::new()));
+            let stored = field::stored(work.dataset, work.crops.patches_field.as_deref(), name, items, index.spec().dimension, &lacking);
+            stored.chain(lacking_vectors(work, name, fills.clone(), lacking, &tally)).boxed()
+        }
+        Source::Embed { embedder } => {
             let embedded = models::embed(Arc::clone(embedder), work.dataset.clone(), items, work.crops.clone(), work.batch_size)?;
-            embed(work, embedded, field.clone(), &tally)
+            embed(work, embedded, None, &tally)
         }
         Source::None => stream::empty().boxed(),
     };
@@ -98,24 +105,23 @@ fn rows_of<'a>(rows: &'a mut super::source::Rows, items: &[Item]) -> BoxStream<'
     stream::iter(std::iter::from_fn(move || rows.next().transpose())).map(move |batch| batch.and_then(&keep)).boxed()
 }
 
-/// The vectors that a field holds.
-fn field<'a>(work: &Work<'_>, name: &str, items: Vec<Item>, dimension: usize, tally: &Arc<Mutex<Tally>>) -> BoxStream<'a, Result<VectorBatch>> {
-    let (dataset, patches, tally) = (work.dataset.clone(), work.crops.patches_field.clone(), Arc::clone(tally));
-    let name = name.to_owned();
-    let chunks: Vec<Vec<Item>> = items.chunks(CHUNK).map(<[Item]>::to_vec).collect();
-    stream::iter(chunks)
-        .map(move |chunk| {
-            let vectors = vectors_of(&dataset, patches.as_deref(), &name, &chunk)?;
-            let mut batch = VectorBatch::with_capacity(chunk.len(), dimension);
-            for (item, vector) in chunk.into_iter().zip(vectors) {
-                match vector {
-                    Some(vector) => batch.push(item, &vector)?,
-                    None => tally.lock().unwrap_or_else(PoisonError::into_inner).without_vector += 1,
-                }
-            }
-            Ok(batch)
-        })
-        .boxed()
+/// The vectors of the items that a field was found to lack: a model makes them and fills the field; without one they are counted.
+fn lacking_vectors<'a>(
+    work: &Work<'a>,
+    name: &str,
+    fills: Option<Arc<dyn Embedder>>,
+    lacking: Arc<Mutex<Vec<Item>>>,
+    tally: &Arc<Mutex<Tally>>,
+) -> BoxStream<'a, Result<VectorBatch>> {
+    let take = move || std::mem::take(&mut *lacking.lock().unwrap_or_else(PoisonError::into_inner));
+    let Some(embedder) = fills else {
+        let tally = Arc::clone(tally);
+        let count = move || tally.lock().unwrap_or_else(PoisonError::into_inner).without_vector += take().len() as u64;
+        return stream::once(async move { count() }).flat_map(|()| stream::empty()).boxed();
+    };
+    let (dataset, crops, batch_size) = (work.dataset.clone(), work.crops.clone(), work.batch_size);
+    let embedded = stream::once(async move { models::embed(embedder, dataset, take(), crops, batch_size) }).try_flatten().boxed();
+    embed(work, embedded, Some(name.to_owned()), tally)
 }
 
 /// What a model makes of the photos; kept in a field of the dataset first, where that is wanted.
@@ -139,12 +145,8 @@ fn embed<'a>(
                 progress.advance(failures.len() as u64);
                 tally.lock().unwrap_or_else(PoisonError::into_inner).failures.extend(failures);
             }
-            if let Some(field) = &field {
-                let values = rows.rows().map(|(item, vector)| (item.id.clone(), FieldValue::Vector(vector.to_vec())));
-                match &patches {
-                    Some(label_field) => dataset.set_label_values(label_field, field, values)?,
-                    None => dataset.set_values(field, values)?,
-                };
+            if let Some(name) = &field {
+                field::store(&dataset, patches.as_deref(), name, &rows)?;
             }
             Ok(rows)
         })

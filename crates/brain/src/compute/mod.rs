@@ -4,6 +4,8 @@
 //! and adds batches until the run is complete. A kill in between leaves a run that says so; the same work with
 //! [`resume`](ComputeSimilarity::resume) goes on after the last batch that was added.
 
+mod embeddings;
+mod field;
 mod fill;
 mod prepare;
 mod source;
@@ -16,6 +18,7 @@ use serde::Serialize;
 
 use crate::Brain;
 
+pub use embeddings::{ComputeEmbeddings, ComputedEmbeddings, Existing};
 pub use fill::Failure;
 pub(crate) use fill::{Filled, Work, fill};
 pub use prepare::ids_of_file;

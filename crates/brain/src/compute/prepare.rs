@@ -87,7 +87,7 @@ impl ComputeSimilarity {
             attach(&*backend, &mut similarity, Some(metric).filter(|_| !parameters.is_default("metric"))).await?;
         }
         let items = self.items(&similarity, self.view.as_ref()).await?;
-        let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &items)?;
+        let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &items).await?;
         match similarity.spec() {
             Some(spec) if !similarity.attached => backend.check(&spec).await?,
             Some(_) => {}
@@ -112,7 +112,7 @@ impl ComputeSimilarity {
         let all = self.items(&similarity, record.view.as_ref()).await?;
         let was = similarity.fingerprint.clone();
         let dimension = similarity.dimension;
-        let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &all)?;
+        let source = Source::open(&self.brain, &dataset, &mut similarity, &embeddings, &all).await?;
         if was.is_some() && similarity.fingerprint != was {
             return Err(Error::new(ErrorKind::Conflict, format!("run {:?} was begun with another model", record.key))
                 .with_hint("resume it with the same model"));
@@ -294,6 +294,11 @@ fn recorded(config: &SimilarityConfig, record: &RunRecord) -> Result<Embeddings>
         return Ok(Embeddings::File { npy: npy.into(), ids: config.ids_file.as_ref().map(Into::into) });
     }
     match &config.model {
+        Some(model) if config.model_instance => Err(Error::invalid(format!(
+            "run {:?} was begun with an instance of a model ({model}) that a program handed in, so it cannot be resumed from its record",
+            record.key
+        ))
+        .with_hint("give the same instance again")),
         Some(model) => Ok(Embeddings::Model(model.clone())),
         None => Err(Error::invalid(format!("the vectors of run {:?} were given in memory, so it cannot be resumed from its record", record.key))
             .with_hint("give the same vectors again")),

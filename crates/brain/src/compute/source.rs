@@ -6,11 +6,12 @@ use std::sync::Arc;
 use brain_core::{Embedder, Error, ErrorKind, Item, Metric, Result, VectorBatch, validate};
 use brain_dataset::Dataset;
 
-use super::Embeddings;
 use super::prepare::{ids_of_file, items_of, no_duplicates};
+use super::{Embeddings, field};
+use crate::models::Crops;
 use crate::npy::NpyReader;
 use crate::record::SimilarityConfig;
-use crate::{Brain, models, vectors};
+use crate::{Brain, vectors};
 
 /// How many numbers of a matrix are held at once.
 const NUMBERS: usize = 1 << 20;
@@ -19,10 +20,10 @@ const NUMBERS: usize = 1 << 20;
 pub(crate) enum Source {
     /// Rows of a matrix, each with its item.
     Rows(Rows),
-    /// Vectors that the dataset holds already.
-    Field(String),
-    /// A model, which may fill a field of the dataset on the way.
-    Embed { embedder: Arc<dyn Embedder>, field: Option<String> },
+    /// Vectors that the dataset holds; where it lacks them, the model fills the field on the way.
+    Field { name: String, fills: Option<Arc<dyn Embedder>> },
+    /// A model.
+    Embed { embedder: Arc<dyn Embedder> },
     /// Nothing.
     None,
 }
@@ -41,17 +42,23 @@ enum Matrix {
 
 impl Source {
     /// Opens what `embeddings` names, checks it against the `items` of the run, and notes it in `config`.
-    pub(crate) fn open(brain: &Brain, dataset: &Dataset, config: &mut SimilarityConfig, embeddings: &Embeddings, items: &[Item]) -> Result<Self> {
+    pub(crate) async fn open(
+        brain: &Brain,
+        dataset: &Dataset,
+        config: &mut SimilarityConfig,
+        embeddings: &Embeddings,
+        items: &[Item],
+    ) -> Result<Self> {
         match embeddings {
             Embeddings::Model(name) => {
-                config.model = Some(name.clone());
-                Ok(Self::embed(models::load(name)?, config, None))
+                config.model_instance = false;
+                Ok(Self::embed(brain.models().load(name)?, config))
             }
             Embeddings::Embedder(embedder) => {
-                config.model = Some(embedder.name().to_owned());
-                Ok(Self::embed(Arc::clone(embedder), config, None))
+                config.model_instance = true;
+                Ok(Self::embed(Arc::clone(embedder), config))
             }
-            Embeddings::Field { name, model } => Self::field(dataset, config, name, model.as_deref(), items),
+            Embeddings::Field { name, model } => Self::field(brain, dataset, config, name, model.as_deref(), items).await,
             Embeddings::Matrix { vectors, dimension, ids } => {
                 if *dimension == 0 || !vectors.len().is_multiple_of(*dimension) {
                     return Err(Error::new(ErrorKind::DimensionMismatch, format!("{} numbers are no rows of {dimension}", vectors.len())));
@@ -76,32 +83,31 @@ impl Source {
         }
     }
 
-    fn embed(embedder: Arc<dyn Embedder>, config: &mut SimilarityConfig, field: Option<String>) -> Self {
-        config.fingerprint = Some(embedder.fingerprint());
-        config.supports_prompts = embedder.modalities().text;
-        config.dimension = Some(embedder.dimension());
-        Self::Embed { embedder, field }
+    fn embed(embedder: Arc<dyn Embedder>, config: &mut SimilarityConfig) -> Self {
+        note_model(config, &*embedder);
+        Self::Embed { embedder }
     }
 
-    fn field(dataset: &Dataset, config: &mut SimilarityConfig, name: &str, model: Option<&str>, items: &[Item]) -> Result<Self> {
+    async fn field(brain: &Brain, dataset: &Dataset, config: &mut SimilarityConfig, name: &str, model: Option<&str>, items: &[Item]) -> Result<Self> {
         config.embeddings_field = Some(name.to_owned());
         let existing = vectors::first_vector(dataset, config.patches_field.as_deref(), name, items)?;
-        match (existing, model) {
-            (Some(dimension), _) => {
-                config.dimension = Some(dimension);
-                config.model = model.map(str::to_owned);
-                Ok(Self::Field(name.to_owned()))
-            }
-            (None, Some(model)) => {
-                config.model = Some(model.to_owned());
-                Ok(Self::embed(models::load(model)?, config, Some(name.to_owned())))
-            }
-            (None, None) => {
-                let noun = config.items().plural();
-                Err(Error::not_found(format!("no {noun} of dataset {:?} have a vector in {name:?}", dataset.name()))
-                    .with_hint("`brain dataset info NAME` lists the fields; name a --model to fill the field with its embeddings"))
-            }
+        let Some(model) = model else {
+            config.dimension = existing;
+            return match existing {
+                Some(_) => Ok(Self::Field { name: name.to_owned(), fills: None }),
+                None => {
+                    let noun = config.items().plural();
+                    Err(Error::not_found(format!("no {noun} of dataset {:?} have a vector in {name:?}", dataset.name()))
+                        .with_hint("`brain dataset info NAME` lists the fields; name a --model to fill the field with its embeddings"))
+                }
+            };
+        };
+        let embedder = brain.models().load(model)?;
+        if existing.is_some() {
+            field::same_model(dataset, &Crops::of(config), name, items, &embedder).await?;
         }
+        note_model(config, &*embedder);
+        Ok(Self::Field { name: name.to_owned(), fills: Some(embedder) })
     }
 
     fn rows(brain: &Brain, matrix: Matrix, items: Vec<Item>, config: &mut SimilarityConfig) -> Result<Self> {
@@ -121,9 +127,9 @@ impl Source {
         match self {
             Self::Rows(Rows { matrix: Matrix::Memory { .. }, items, .. }) => format!("a matrix of {} rows in memory", items.len()),
             Self::Rows(Rows { matrix: Matrix::File { path, .. }, items, .. }) => format!("{} rows of {}", items.len(), path.display()),
-            Self::Field(name) => format!("the field {name}"),
-            Self::Embed { embedder, field: None } => format!("the model {}", embedder.name()),
-            Self::Embed { embedder, field: Some(field) } => format!("the model {}, which fills the field {field}", embedder.name()),
+            Self::Field { name, fills: None } => format!("the field {name}"),
+            Self::Field { name, fills: Some(embedder) } => format!("the field {name}, which the model {} fills where it is empty", embedder.name()),
+            Self::Embed { embedder } => format!("the model {}", embedder.name()),
             Self::None => "none: the index is made empty or attached to".to_owned(),
         }
     }
@@ -168,6 +174,14 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Writes down which model makes the vectors of a run.
+fn note_model(config: &mut SimilarityConfig, embedder: &dyn Embedder) {
+    config.model = Some(embedder.name().to_owned());
+    config.fingerprint = Some(embedder.fingerprint());
+    config.supports_prompts = embedder.modalities().text;
+    config.dimension = Some(embedder.dimension());
 }
 
 /// The items of a matrix's rows: those of the ids, or all in order.

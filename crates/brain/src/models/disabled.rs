@@ -1,6 +1,6 @@
 //! A build without models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use brain_core::{Embedder, Error, Item, Result};
@@ -14,11 +14,27 @@ fn absent(what: &str) -> Error {
         .with_hint("give vectors (a .npy file, a field of the dataset), or build with the feature \"models\"")
 }
 
-pub(crate) fn load(name: &str) -> Result<Arc<dyn Embedder>> {
-    Err(absent(&format!("the model {name:?}")))
+/// No models.
+pub(crate) struct Models;
+
+impl Models {
+    pub(crate) fn of(_home: &Path) -> Self {
+        Self
+    }
+
+    pub(crate) fn load(&self, name: &str) -> Result<Arc<dyn Embedder>> {
+        Err(absent(&format!("the model {name:?}")))
+    }
+
+    pub(crate) fn with_text(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
-pub(crate) fn embed_files(_embedder: Arc<dyn Embedder>, _paths: &[PathBuf]) -> Result<Vec<Vec<f32>>> {
+pub(crate) fn embed_files(_embedder: Arc<dyn Embedder>, paths: &[PathBuf]) -> Result<Vec<Vec<f32>>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
     Err(absent("searching by an image file"))
 }
 

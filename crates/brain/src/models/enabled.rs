@@ -1,24 +1,57 @@
 //! A build with models.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use brain_core::{Embedder, Item, Result};
 use brain_dataset::Dataset;
-use brain_models::{PatchShape, Pipeline, PipelineOptions, read_image, zoo};
+use brain_models::{PatchShape, Pipeline, PipelineOptions, RuntimeOptions, Zoo, read_image};
 use futures::stream::{BoxStream, StreamExt as _};
 
 use super::jobs::Jobs;
 use super::{Crops, Embedded};
 use crate::compute::Failure;
 
-/// The model of this name.
-pub(crate) fn load(name: &str) -> Result<Arc<dyn Embedder>> {
-    zoo::load(name)
+/// The models of a home, and those that were loaded.
+pub(crate) struct Models {
+    zoo: Zoo,
+    /// By the name that was asked for. A model is large and slow to load, and every search by a sentence wants it.
+    loaded: Mutex<HashMap<String, Arc<dyn Embedder>>>,
+}
+
+impl Models {
+    pub(crate) fn of(home: &Path) -> Self {
+        Self { zoo: Zoo::of_home(home), loaded: Mutex::default() }
+    }
+
+    pub(crate) fn zoo(&self) -> &Zoo {
+        &self.zoo
+    }
+
+    /// The model of this name.
+    pub(crate) fn load(&self, name: &str) -> Result<Arc<dyn Embedder>> {
+        // Held while it loads: two threads that want one model load it once.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(embedder) = loaded.get(name) {
+            return Ok(Arc::clone(embedder));
+        }
+        let embedder = self.zoo.clone().with_runtime(RuntimeOptions::of_environment()?).load(name)?;
+        loaded.insert(name.to_owned(), Arc::clone(&embedder));
+        Ok(embedder)
+    }
+
+    /// The names of the models that embed sentences.
+    pub(crate) fn with_text(&self) -> Vec<String> {
+        self.zoo.with_text()
+    }
 }
 
 /// The vectors of whole image files, for queries.
 pub(crate) fn embed_files(embedder: Arc<dyn Embedder>, paths: &[PathBuf]) -> Result<Vec<Vec<f32>>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
     let prepared = paths.iter().map(|path| embedder.prepare(&read_image(path)?)).collect::<Result<Vec<_>>>()?;
     let vectors = embedder.embed_images(&prepared)?;
     Ok(vectors.chunks_exact(embedder.dimension()).map(<[f32]>::to_vec).collect())

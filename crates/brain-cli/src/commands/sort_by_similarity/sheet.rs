@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use brain::core::{ItemId, Result};
+use brain::core::{ItemId, Result, WeightedPart};
 use brain::dataset::Dataset;
 use brain::{Query, Similarity, SortedRow};
 
@@ -43,27 +43,40 @@ struct Shown {
 }
 
 fn queries(similarity: &Similarity, dataset: &Dataset, query: &Query) -> Result<Vec<Shown>> {
-    let blank = |caption: &str| Shown {
-        tile: Tile { photo: None, part: Part::Whole, caption: ["query".to_owned(), caption.to_owned()], frame: Frame::Query },
-        class: None,
-    };
     Ok(match query {
         Query::Id(id) => stored(&Known::of(similarity, dataset, [id.clone()])?, std::slice::from_ref(id)),
         Query::Ids(ids) => stored(&Known::of(similarity, dataset, ids.iter().cloned())?, ids),
         Query::Samples(ids) => stored(&Known::of_samples(dataset, ids.iter().cloned())?, ids),
-        Query::Images(paths) => paths
-            .iter()
-            .map(|path| {
-                let caption = path.file_stem().unwrap_or_default().to_string_lossy();
-                let mut shown = blank(&caption);
-                shown.tile.photo = Some(path.clone());
-                shown
-            })
-            .collect(),
+        Query::Images(paths) => paths.iter().map(|path| of_file(path)).collect(),
         Query::Text(prompts) => prompts.iter().map(|prompt| blank(prompt)).collect(),
+        Query::Weighted(query) => query.parts().iter().map(|part| weighted(similarity, dataset, part)).collect::<Result<_>>()?,
         Query::Vectors(vectors) => (1..=vectors.len()).map(|row| blank(&format!("vector {row}"))).collect(),
         _ => vec![blank("vector")],
     })
+}
+
+/// A part of a query, with its weight in place of the word `query`.
+fn weighted(similarity: &Similarity, dataset: &Dataset, part: &WeightedPart) -> Result<Shown> {
+    let mut shown = match &part.part {
+        brain::Part::Id(id) => stored(&Known::of(similarity, dataset, [id.clone()])?, std::slice::from_ref(id)).pop().unwrap_or_else(|| blank("id")),
+        brain::Part::Text(prompt) => blank(prompt),
+        brain::Part::Image(path) => of_file(path),
+        _ => blank("vector"),
+    };
+    shown.tile.caption[0] = format!("query x {}", part.weight);
+    // Several parts have no class together.
+    shown.class = None;
+    Ok(shown)
+}
+
+fn blank(caption: &str) -> Shown {
+    Shown { tile: Tile { photo: None, part: Part::Whole, caption: ["query".to_owned(), caption.to_owned()], frame: Frame::Query }, class: None }
+}
+
+fn of_file(path: &Path) -> Shown {
+    let mut shown = blank(&path.file_stem().unwrap_or_default().to_string_lossy());
+    shown.tile.photo = Some(path.to_owned());
+    shown
 }
 
 fn stored(known: &Known, ids: &[ItemId]) -> Vec<Shown> {

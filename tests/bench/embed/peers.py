@@ -1,0 +1,72 @@
+"""Photos or patches to embeddings by Pillow and ONNX Runtime; what to do comes as JSON, and so does what came of it."""
+
+import collections
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+BATCH, SIZE, NEAREST = 16, 224, 10
+
+work = json.loads(sys.argv[1])
+settings = onnxruntime.SessionOptions()
+settings.intra_op_num_threads = work["threads"]
+session = onnxruntime.InferenceSession(work["model"], settings, providers=["CPUExecutionProvider"])
+name, output = session.get_inputs()[0].name, session.get_outputs()[0].name
+crop = work["preprocessing"]["crop"]
+mean, deviation = (np.array(work["preprocessing"][key], np.float32) for key in ("mean", "deviation"))
+
+
+def prepare(image):
+    short, (width, height) = round(SIZE / crop), image.size
+    resized = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    image = image.resize(resized, Image.BICUBIC)
+    left, top = round((resized[0] - SIZE) / 2), round((resized[1] - SIZE) / 2)
+    pixels = np.asarray(image.crop((left, top, left + SIZE, top + SIZE)), np.float32)
+    return ((pixels - mean) / deviation).transpose(2, 0, 1)
+
+
+def embed(images):
+    rows, batch = [], []
+    for image in images:
+        batch.append(prepare(image))
+        if len(batch) == BATCH:
+            rows.append(session.run([output], {name: np.stack(batch)})[0])
+            batch = []
+    if batch:
+        rows.append(session.run([output], {name: np.stack(batch)})[0])
+    return np.concatenate(rows)
+
+
+if "photos" in work:
+    opened = lambda: (Image.open(path).convert("RGB") for path in work["photos"])
+    embed(list(opened())[:BATCH])
+    best = float("inf")
+    for _ in range(work["rounds"]):
+        start = time.perf_counter()
+        embed(opened())
+        best = min(best, time.perf_counter() - start)
+    print(json.dumps({"photos_s": len(work["photos"]) / best}))
+else:
+    with open(os.path.join(work["scenes"], "labels.json")) as file:
+        labels = json.load(file)
+    boxes = collections.defaultdict(list)
+    for annotation in labels["annotations"]:
+        boxes[annotation["image_id"]].append(annotation)
+    patches, classes = [], []
+    for scene in labels["images"]:
+        image = Image.open(os.path.join(work["scenes"], scene["file_name"])).convert("RGB")
+        for annotation in boxes[scene["id"]]:
+            x, y, width, height = annotation["bbox"]
+            patches.append(image.crop((int(x), int(y), int(x + width), int(y + height))))
+            classes.append(annotation["category_id"])
+    rows = embed(patches)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    scores, classes = rows @ rows.T, np.array(classes)
+    np.fill_diagonal(scores, -np.inf)
+    nearest = np.argsort(-scores, axis=1)[:, :NEAREST]
+    print(json.dumps({"share": float((classes[nearest] == classes[:, None]).mean())}))

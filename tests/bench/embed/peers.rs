@@ -1,0 +1,42 @@
+//! The same photos embedded as Python users do: Pillow and ONNX Runtime.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{Subject, Way};
+use crate::measure::alone;
+
+const SCRIPT: &str = include_str!("peers.py");
+
+/// Prints Python's photos a second beside ours. `python` needs numpy, pillow and onnxruntime.
+pub(super) fn compare(python: &str, subject: &Subject, photos: &[PathBuf], rounds: usize, ours: &[(Way, f64)]) {
+    for (way, ours) in ours {
+        let work = json!({ "photos": photos, "threads": way.threads, "rounds": rounds });
+        let theirs = ask(python, subject, work)["photos_s"].as_f64().unwrap();
+        alone(&format!("  Python, Pillow, {} for ours by {}", count(way.threads), way.name), theirs, "photos/s");
+        alone("  ours to Python's (above 1 is wanted)", ours / theirs, "");
+    }
+}
+
+/// Prints how well patches are found in Python.
+pub(super) fn patches(python: &str, subject: &Subject, scenes: &Path, ours: f64) {
+    let theirs = ask(python, subject, json!({ "scenes": scenes, "threads": 2 }))["share"].as_f64().unwrap();
+    alone("same class among the ten nearest, in Python", theirs, "");
+    alone("apart (at most 0.02 is wanted)", (ours - theirs).abs(), "");
+}
+
+fn count(threads: usize) -> String {
+    format!("{threads} {}", if threads == 1 { "thread" } else { "threads" })
+}
+
+fn ask(python: &str, subject: &Subject, mut work: Value) -> Value {
+    let (crop, mean, deviation) = subject.preprocessing;
+    work["model"] = json!(subject.file);
+    work["preprocessing"] = json!({ "crop": crop, "mean": mean, "deviation": deviation });
+    let output =
+        Command::new(python).args(["-c", SCRIPT, &work.to_string()]).output().unwrap_or_else(|error| panic!("{python} does not start: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
