@@ -1,5 +1,7 @@
 //! Commands by name, with arguments that may be bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fred::clients::{Client, Pipeline};
 use fred::error::Error;
@@ -73,14 +75,34 @@ fn custom(name: &'static str) -> CustomCommand {
     CustomCommand::new_static(name, None::<u16>, false)
 }
 
+/// How long a command waits for its connection to come back, and how often it is looked for.
+const COMES_BACK: Duration = Duration::from_secs(2);
+const LOOKS: Duration = Duration::from_millis(250);
+
+/// Waits for an answer as long as there is a connection that it can come by: the driver would keep the command until the server is back.
+async fn watched<T>(client: &Client, answer: impl Future<Output = T>) -> Result<T, Error> {
+    let mut answer = std::pin::pin!(answer);
+    let mut alone = Duration::ZERO;
+    loop {
+        match tokio::time::timeout(LOOKS, answer.as_mut()).await {
+            Ok(answer) => return Ok(answer),
+            Err(_) if client.is_connected() => alone = Duration::ZERO,
+            Err(_) => alone += LOOKS,
+        }
+        if alone >= COMES_BACK {
+            return Err(Error::new(fred::error::ErrorKind::IO, "the connection broke"));
+        }
+    }
+}
+
 /// Sends one command.
 pub(crate) async fn send(client: &Client, command: Command) -> Result<Value, Error> {
-    client.custom(custom(command.name), command.arguments).await
+    watched(client, client.custom(custom(command.name), command.arguments)).await?
 }
 
 /// Sends one command; the answer comes as it is on the wire.
 pub(crate) async fn send_raw(client: &Client, command: Command) -> Result<Resp3Frame, Error> {
-    client.custom_raw(custom(command.name), command.arguments).await
+    watched(client, client.custom_raw(custom(command.name), command.arguments)).await?
 }
 
 /// Sends commands in one go; each has its own answer.
@@ -95,7 +117,7 @@ pub(crate) async fn send_all(client: &Client, commands: Vec<Command>) -> Result<
     if count == 0 {
         return Ok(Vec::new());
     }
-    let mut answers: Vec<Result<Value, Error>> = pipeline.try_all().await;
+    let mut answers: Vec<Result<Value, Error>> = watched(client, pipeline.try_all()).await?;
     if answers.len() != count {
         // The pipeline failed as a whole, or lost an answer; neither leaves anything to rely on.
         let lost = || Error::new(fred::error::ErrorKind::Protocol, "a pipeline has fewer answers than commands");

@@ -7,7 +7,7 @@ use brain_core::{Error, ErrorKind, Item, ItemId, ItemKind, Result, Scope, Select
 use futures::TryStreamExt as _;
 use futures::stream::{self, StreamExt as _};
 
-use crate::command::{Command, execute};
+use crate::command::Command;
 use crate::index::RedisIndex;
 use crate::note::ROWS;
 use crate::schema::Standing;
@@ -15,6 +15,8 @@ use crate::{keys, reply, scope};
 
 /// How many keys one command asks for.
 const KEYS: usize = 1_000;
+/// How often a number that is too small is asked for again.
+const LOOKS: usize = 3;
 /// How many commands are under way at once.
 const AHEAD: usize = 4;
 
@@ -50,20 +52,24 @@ impl RedisIndex {
 
     /// All items of an index of this library; an error where there are fewer than were acknowledged.
     async fn count_all(&self) -> Result<u64> {
-        let (acknowledged, standing) = self.acknowledged().await?;
-        if standing.documents < acknowledged {
-            return Err(self.lost(acknowledged - standing.documents, acknowledged));
+        let (mut acknowledged, mut standing) = self.acknowledged().await?;
+        for _ in 0..LOOKS {
+            if standing.documents >= acknowledged {
+                return Ok(standing.documents);
+            }
+            // Someone may have removed items between the two answers.
+            (acknowledged, standing) = self.acknowledged().await?;
         }
-        Ok(standing.documents)
+        Err(self.lost(acknowledged.saturating_sub(standing.documents), acknowledged))
     }
 
-    /// How many items were acknowledged, at least, and how the index stands, as of one moment.
+    /// How many items were acknowledged, at least, and how the index stands, a moment later.
     pub(crate) async fn acknowledged(&self) -> Result<(u64, Standing)> {
         let name = &self.options.name;
         self.pool
             .retrying(|connection| async move {
                 let commands = vec![Command::new("HGET").arg(keys::note(name)).arg(ROWS), Command::new("FT.INFO").arg(name.clone())];
-                let mut results = execute(&connection, commands).await.map_err(|failure| self.failed("count", failure))?.into_iter();
+                let mut results = self.ask(&connection, commands).await?.into_iter();
                 let acknowledged = results.next().as_ref().and_then(reply::number).unwrap_or_default();
                 let info = results.next().map(reply::map).unwrap_or_default();
                 Ok((acknowledged, Standing::of(&info)))

@@ -209,8 +209,11 @@ impl RedisIndex {
     fn check(&self, batch: &VectorBatch) -> Result<()> {
         if self.schema.storage == crate::options::Storage::Json && self.schema.vector.path != "$.vector" {
             // What is written elsewhere would be stored, and found by no search.
-            return Err(Error::unsupported(format!("the index {} reads vectors at {}, where nothing is written here", self.options.name, self.schema.vector.path))
-                .with_hint("documents with their vectors at $.vector can be added to, as FiftyOne's; others can be searched"));
+            return Err(Error::unsupported(format!(
+                "the index {} reads vectors at {}, where nothing is written here",
+                self.options.name, self.schema.vector.path
+            ))
+            .with_hint("documents with their vectors at $.vector can be added to, as FiftyOne's; others can be searched"));
         }
         validate::batch(batch, self.spec.dimension, self.spec.metric)?;
         let is_cut = |text: &str| text.contains(['\0', crate::schema::SEPARATOR]);

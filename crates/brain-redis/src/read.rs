@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use brain_core::{Error, Fetched, Item, ItemId, ItemKind, Metric, Result, Selector, VectorBatch};
 use bytes::Bytes;
+use fred::error::Error as DriverError;
 use fred::types::Value;
 use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -81,7 +82,7 @@ impl RedisIndex {
             .retrying(|connection| {
                 let keys = &keys;
                 async move {
-                    let answers = self.ask(&connection, self.fields(keys, true)).await?;
+                    let answers = self.ask_rows(&connection, self.fields(keys, true)).await?;
                     self.read_rows(ids, answers, true)
                 }
             })
@@ -206,7 +207,7 @@ impl RedisIndex {
                     let pattern = keys::pattern(&self.schema.prefix);
                     commands.push(Command::new("SCAN").arg(cursor.clone()).arg("MATCH").arg(pattern).arg("COUNT").arg(most));
                 }
-                let mut answers = self.ask(&connection, commands).await?;
+                let mut answers = self.ask_rows(&connection, commands).await?;
                 let scanned = cursor.is_some().then(|| answers.pop()).flatten();
                 Ok((answers, scanned))
             })
@@ -306,6 +307,16 @@ impl RedisIndex {
 
     fn is_rankable(&self, vector: &[f32]) -> bool {
         vector.iter().all(|x| x.is_finite()) && (self.spec.metric != Metric::Cosine || vector.iter().any(|&x| x != 0.0))
+    }
+
+    /// Sends what asks for rows in one go. A key that holds something else is none.
+    async fn ask_rows(&self, connection: &Connection, commands: Vec<Command>) -> Result<Vec<Value>> {
+        let answers = send_all(connection, commands).await.map_err(|failure| self.failed("read", failure))?;
+        let row = |answer: std::result::Result<Value, DriverError>| match answer {
+            Err(failure) if failure.details().starts_with("WRONGTYPE") || failure.details().contains("wrong Redis type") => Ok(Value::Null),
+            other => other.map_err(|failure| self.failed("read", failure)),
+        };
+        answers.into_iter().map(row).collect()
     }
 
     /// Sends commands in one go; all must be answered well.

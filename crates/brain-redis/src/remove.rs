@@ -10,7 +10,7 @@ use crate::command::{Command, execute};
 use crate::index::RedisIndex;
 use crate::options::Algorithm;
 use crate::write::note_rows;
-use crate::{reply, scope};
+use crate::{keys, note, reply, scope};
 
 impl RedisIndex {
     pub(crate) async fn remove_items(&self, selector: Selector<'_>, on_missing: OnMissing) -> Result<RemoveReport> {
@@ -54,9 +54,9 @@ impl RedisIndex {
     async fn unlink(&self, ids: &[ItemId]) -> Result<()> {
         // Taking a row out of a graph means linking its neighbours anew.
         let slice = if self.schema.algorithm == Algorithm::Hnsw { 8 } else { 200 };
-        let keys = scope::keys(&self.schema.prefix, ids);
-        for keys in keys.chunks(slice) {
-            let unlink = || Command::with_room("UNLINK", keys.len()).args(keys.iter().cloned());
+        let all = scope::keys(&self.schema.prefix, ids);
+        for slice_keys in all.chunks(slice) {
+            let unlink = || Command::with_room("UNLINK", slice_keys.len()).args(slice_keys.iter().cloned());
             let failed = |failure| self.failed("remove vectors from", failure);
             self.pool
                 .retrying(|connection| async move {
@@ -64,12 +64,20 @@ impl RedisIndex {
                         return self.ask(&connection, vec![unlink()]).await.map(|_| ());
                     }
                     // The note goes first: an index never holds less than it says.
-                    let commands = vec![note_rows(&self.options.name, -(keys.len() as i64)), unlink()];
-                    let results: Vec<Value> = execute(&connection, commands).await.map_err(failed)?;
+                    let commands = vec![note_rows(&self.options.name, -(slice_keys.len() as i64)), unlink()];
+                    let results: Vec<Value> = match execute(&connection, commands).await {
+                        Ok(results) => results,
+                        // A server whose memory is full counts nothing any more, and may forget: less is known then, and there is room.
+                        Err(failure) if failure.details().starts_with("OOM") => {
+                            let forget = Command::new("HDEL").arg(keys::note(&self.options.name)).arg(note::ROWS);
+                            return execute(&connection, vec![forget, unlink()]).await.map(|_| ()).map_err(failed);
+                        }
+                        Err(failure) => return Err(failed(failure)),
+                    };
                     let gone = results.get(1).and_then(reply::number).unwrap_or_default();
-                    if gone < keys.len() as u64 {
+                    if gone < slice_keys.len() as u64 {
                         // Someone else, or an earlier try whose answer was lost, took some of them.
-                        self.ask(&connection, vec![note_rows(&self.options.name, keys.len() as i64 - gone as i64)]).await?;
+                        self.ask(&connection, vec![note_rows(&self.options.name, slice_keys.len() as i64 - gone as i64)]).await?;
                     }
                     Ok(())
                 })

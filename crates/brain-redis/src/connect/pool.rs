@@ -13,7 +13,7 @@ use fred::interfaces::ClientLike as _;
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig, TlsConfig, UnresponsiveConfig};
 use fred::types::{ConnectHandle, RespVersion};
 use tokio::runtime::Handle;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::server::{Introduction, Server};
 use super::settings::Settings;
@@ -39,7 +39,7 @@ struct Shared {
 /// Room for one connection.
 #[derive(Default)]
 struct Slot {
-    client: OnceCell<Made>,
+    made: Mutex<Option<Made>>,
     busy: AtomicUsize,
 }
 
@@ -112,7 +112,13 @@ impl Pool {
         let slot = (0..self.0.slots.len()).min_by_key(|&at| self.0.slots[at].busy.load(Ordering::Relaxed)).unwrap_or_default();
         self.0.slots[slot].busy.fetch_add(1, Ordering::Relaxed);
         let lent = Lent { shared: Arc::clone(&self.0), slot };
-        let made = self.0.slots[slot].client.get_or_try_init(|| self.connect()).await?;
+        let mut made = self.0.slots[slot].made.lock().await;
+        // The driver's task ends with the runtime that it was made in.
+        drop(made.take_if(|made| made.task.is_finished()));
+        let made = match &mut *made {
+            Some(made) => made,
+            none => none.insert(self.connect().await?),
+        };
         if !made.client.is_connected() && tokio::time::timeout(COMES_BACK, made.client.wait_for_connect()).await.is_err() {
             // A connection of its own says why it does not come back.
             self.connect().await?;
