@@ -1,4 +1,7 @@
 //! Golden vectors from the files on: photos and prompts, through decoder, preprocessing and tokenizer, as PyTorch and transformers embed them.
+//!
+//! Prompts agree to 1e-4. Photos do from the tensors on, which the tests of the runtimes show; from the files on, a pixel here and there is one level of 255
+//! off Pillow's resize, which these models, of 32 x 32 pixels and random weights, make much of: their vectors agree to a cosine of 0.9995.
 
 use std::path::{Path, PathBuf};
 
@@ -53,8 +56,8 @@ fn photos_and_prompts_are_embedded_as_transformers_embeds_them() {
         let prepared: Vec<_> = photos.iter().map(|photo| embedder.prepare(photo).unwrap()).collect();
         let vectors = embedder.embed_images(&prepared).unwrap();
         for (ours, seen) in vectors.chunks_exact(embedder.dimension()).zip(&golden.pictures) {
-            // Pillow keeps more bits of a filter's weights, so that here and there a value of a pixel differs by 1 of 255.
-            let cosine = cosine(ours, &seen.embedding);
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            let cosine = dot(ours, &seen.embedding) / (dot(ours, ours) * dot(&seen.embedding, &seen.embedding)).sqrt();
             assert!(cosine >= 0.9995, "{model} by {runtime:?}, {}: {cosine}", seen.file);
         }
 
@@ -67,10 +70,4 @@ fn photos_and_prompts_are_embedded_as_transformers_embeds_them() {
             }
         }
     }
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    assert_eq!(a.len(), b.len());
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

@@ -86,7 +86,7 @@ fn ways() -> Vec<Way> {
     let runtimes = [("rten", Runtime::Rten), ("onnxruntime", Runtime::OnnxRuntime(OnnxRuntime::default()))];
     let way = |(name, runtime): &(&str, Runtime), threads: usize| {
         let options = RuntimeOptions { runtime: runtime.clone(), threads: Threads::Exactly(threads.try_into().unwrap()) };
-        Way { name: format!("{name}, {threads} {}", if threads == 1 { "thread" } else { "threads" }), options, threads }
+        Way { name: format!("{name}, {}", peers::count(threads)), options, threads }
     };
     runtimes.iter().flat_map(|runtime| [1, 2].map(|threads| way(runtime, threads))).collect()
 }

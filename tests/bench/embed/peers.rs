@@ -12,11 +12,14 @@ const SCRIPT: &str = include_str!("peers.py");
 
 /// Prints Python's photos a second beside ours. `python` needs numpy, pillow and onnxruntime.
 pub(super) fn compare(python: &str, subject: &Subject, photos: &[PathBuf], rounds: usize, ours: &[(Way, f64)]) {
-    for (way, ours) in ours {
-        let work = json!({ "photos": photos, "threads": way.threads, "rounds": rounds });
+    for threads in [1, 2] {
+        let work = json!({ "photos": photos, "threads": threads, "rounds": rounds });
         let theirs = ask(python, subject, work)["photos_s"].as_f64().unwrap();
-        alone(&format!("  Python, Pillow, {} for ours by {}", count(way.threads), way.name), theirs, "photos/s");
-        alone("  ours to Python's (above 1 is wanted)", ours / theirs, "");
+        println!("\n{} in Python by Pillow and ONNX Runtime, {}", subject.name, count(threads));
+        alone("  files to embeddings", theirs, "photos/s");
+        for (way, ours) in ours.iter().filter(|(way, _)| way.threads == threads) {
+            alone(&format!("  ours by {} to that", way.name), ours / theirs, "");
+        }
     }
 }
 
@@ -27,7 +30,8 @@ pub(super) fn patches(python: &str, subject: &Subject, scenes: &Path, ours: f64)
     alone("apart (at most 0.02 is wanted)", (ours - theirs).abs(), "");
 }
 
-fn count(threads: usize) -> String {
+/// `1 thread`.
+pub(super) fn count(threads: usize) -> String {
     format!("{threads} {}", if threads == 1 { "thread" } else { "threads" })
 }
 

@@ -255,3 +255,7 @@ fn refused(url: &str, status: StatusCode) -> Error {
 fn without_query(url: &str) -> &str {
     url.split_once('?').map_or(url, |(path, _)| path)
 }
+
+#[cfg(test)]
+#[path = "hub_tests.rs"]
+mod tests;

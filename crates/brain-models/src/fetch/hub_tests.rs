@@ -7,7 +7,7 @@ use std::thread;
 
 use brain_core::{ErrorKind, NoProgress};
 
-use super::*;
+use crate::fetch::*;
 use crate::sums::of_bytes;
 
 /// What the hub does with a request, given how many came before it.

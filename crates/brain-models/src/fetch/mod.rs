@@ -7,8 +7,6 @@ mod hub;
 #[cfg(not(feature = "hub"))]
 #[path = "hub_disabled.rs"]
 mod hub;
-#[cfg(all(test, feature = "hub"))]
-mod hub_tests;
 mod pip;
 
 use std::fs;
