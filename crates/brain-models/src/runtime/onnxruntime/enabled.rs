@@ -35,34 +35,27 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         // Threads that wait in a loop take the cores from those that read and decode the next pictures.
         builder.with_intra_op_spinning(false).map_err(|error| failed(&error))
     };
-    if let Source::File(path) = source {
-        std::fs::File::open(path).map_err(|error| Error::io("read the graph", path, error))?;
-    }
-    let commit = |mut builder: SessionBuilder| match source {
-        Source::File(path) => builder.commit_from_file(path),
+    let on_cores = || format!("{threads} {}", if threads == 1 { "thread" } else { "threads" });
+    let (mut builder, device) = match settings.device {
+        Device::Cpu => (builder()?, on_cores()),
+        Device::Cuda { card, on_missing } => match (with_card(builder()?, card, &library), on_missing) {
+            (Ok(builder), _) => (builder, format!("CUDA card {card}")),
+            (Err(_), OnMissingDevice::UseCpu) => (builder()?, format!("{}, for want of CUDA", on_cores())),
+            (Err(error), OnMissingDevice::Error) => return Err(error),
+        },
+    };
+    let session = match source {
+        Source::File(path) => {
+            std::fs::File::open(path).map_err(|error| Error::io("read the graph", path, error))?;
+            builder.commit_from_file(path)
+        }
         Source::Static(bytes) => builder.commit_from_memory(bytes),
     };
-    let on_cores = || {
-        commit(builder()?).map_err(|error| {
-            let place = if let Source::File(path) = source { format!(" in {}", path.display()) } else { String::new() };
-            Error::corrupt(format!("the graph of {name}{place} cannot be loaded: {error}"))
-                .with_hint("it must be an ONNX file, with its weights beside it")
-        })
-    };
-    let cores = format!("{threads} {}", if threads == 1 { "thread" } else { "threads" });
-    let (session, device) = match settings.device {
-        Device::Cpu => (on_cores()?, cores),
-        Device::Cuda { card, on_missing } => {
-            let on_card =
-                with_card(builder()?, card, &library).and_then(|builder| commit(builder).map_err(|error| without_card(card, &library, &error)));
-            match (on_card, on_missing) {
-                (Ok(session), _) => (session, format!("CUDA card {card}")),
-                (Err(_), OnMissingDevice::UseCpu) => (on_cores()?, format!("{cores}, for want of CUDA")),
-                // A graph that no device can load is the fault of the graph.
-                (Err(error), OnMissingDevice::Error) => return Err(on_cores().err().unwrap_or(error)),
-            }
-        }
-    };
+    let session = session.map_err(|error| {
+        let place = if let Source::File(path) = source { format!(" in {}", path.display()) } else { String::new() };
+        Error::corrupt(format!("the graph of {name}{place} cannot be loaded: {error}"))
+            .with_hint("it must be an ONNX file, with its weights beside it")
+    })?;
     let narrow = session.inputs().iter().filter(|input| element(input) == Some(TensorElementType::Int32)).map(|input| input.name().to_owned());
     Ok(Arc::new(OnnxGraph {
         name: name.to_owned(),
@@ -77,15 +70,15 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
 /// A builder of sessions on a graphics card.
 fn with_card(builder: SessionBuilder, card: u32, library: &Library) -> Result<SessionBuilder> {
     preload(&library.path);
-    // The driver counts in an i32; no machine has so many. Products rounded to ten bits would move an embedding by 1e-3.
-    let cuda = ep::CUDA::default().with_device_id(card as i32).with_tf32(false).build().error_on_failure();
-    builder.with_execution_providers([cuda]).map_err(|error| without_card(card, library, &error))
-}
-
-fn without_card(card: u32, library: &Library, error: &dyn std::fmt::Display) -> Error {
-    let message = format!("ONNX Runtime at {} cannot compute on CUDA card {card}: {error}", library.path.display());
-    Error::new(ErrorKind::Unavailable, message)
+    // The driver counts in an i32; no machine has so many.
+    let cuda = ep::CUDA::default().with_device_id(card as i32).build().error_on_failure();
+    builder.with_execution_providers([cuda]).map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            format!("ONNX Runtime at {} cannot compute on CUDA card {card}: {}", library.path.display(), error.message()),
+        )
         .with_hint("it takes NVIDIA's driver and a build with CUDA, such as the wheel `onnxruntime-gpu[cuda,cudnn]`; or compute on the cores")
+    })
 }
 
 /// Opens the CUDA libraries that wheels of NVIDIA's installed beside that of ONNX Runtime: the system's loader does not look there.
