@@ -39,6 +39,11 @@ pub(crate) fn pattern(prefix: &str) -> String {
     pattern
 }
 
+/// A text without the space around it, as the server keeps a tag.
+pub(crate) fn bare(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_ascii_whitespace() || character == '\u{b}')
+}
+
 /// A text within the braces of a query for tags: whatever is no letter and no digit is escaped.
 pub(crate) fn tag(text: &str) -> String {
     let mut tag = String::with_capacity(text.len());
@@ -77,5 +82,6 @@ mod tests {
     #[test]
     fn a_tag_is_one_word() {
         assert_eq!(tag("a b|{c}é"), "a\\ b\\|\\{c\\}é");
+        assert_eq!(bare(" \t\u{b}a b\n"), "a b");
     }
 }

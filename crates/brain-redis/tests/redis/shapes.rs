@@ -40,7 +40,7 @@ fn hardly_a_row_is_missed_by_a_graph_and_none_is_short() {
         (Lie::Clustered, 2_500, 1),
     ];
     let through_the_graph = hardly_a_row_is_missed(&place.backend(), &plan, &GRAPHS, &|future| runtime.block_on(future));
-    assert!(through_the_graph > 100, "only {through_the_graph} questions went through a graph");
+    assert!(through_the_graph > 50, "only {through_the_graph} questions went through a graph");
 }
 
 /// The server squares in single precision, where these overflow or vanish.
