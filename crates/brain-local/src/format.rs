@@ -48,8 +48,12 @@
 //! File numbers rise within an index and are never given to another published file, so a reader with an older manifest finds the file it means or
 //! none; when it finds none, it reads the manifest again.
 //!
-//! **Versions.** The first version had `f32` rows and no codes. Its indexes are read and written on as they are; a writer gives them codes when it
-//! tidies up after a change.
+//! **The manifest** has a checksum (CRC-32) of all that its tables say of an index, each number and text in a fixed order: one that says what is possible and
+//! not what was published is found out when it is read.
+//!
+//! **Versions.** Programs from before the manifest's checksum read and write on beside newer ones: what they publish has none, and is believed, until a
+//! newer one changes it; so is what a graph's publication leaves. The first version had `f32` rows and no codes. Its indexes are
+//! read and written on as they are; a writer gives them codes when it tidies up after a change.
 
 use brain_core::{IndexSpec, Item, ItemId};
 use brain_kernels::Coding;

@@ -1,56 +1,15 @@
 //! The manifests: what of an index's files counts, published in one transaction.
 
+mod tables;
+
 use brain_core::{Error, ErrorKind, IndexSpec, Result};
 use brain_kernels::Coding;
 use brain_store::{Database, StoreFailure};
+use crc32fast::Hasher;
 use roaring::RoaringBitmap;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::format::{FileKind, Layout, OWNER_BYTES, VectorType, is_worth_coding};
-
-const STEPS: &[&str] = &[
-    "
-CREATE TABLE local_index (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE,
-    folder TEXT NOT NULL UNIQUE,
-    spec TEXT NOT NULL,
-    block_rows INTEGER NOT NULL,
-    segment_rows INTEGER NOT NULL,
-    tail_rows INTEGER NOT NULL,
-    generation INTEGER NOT NULL DEFAULT 0,
-    next_file INTEGER NOT NULL DEFAULT 0,
-    dead BLOB NOT NULL
-);
-CREATE TABLE local_segment (
-    index_id INTEGER NOT NULL REFERENCES local_index ON DELETE CASCADE,
-    file INTEGER NOT NULL,
-    rows INTEGER NOT NULL,
-    checksums BLOB NOT NULL,
-    names_bytes INTEGER NOT NULL,
-    names_checksum INTEGER NOT NULL,
-    PRIMARY KEY (index_id, file)
-) WITHOUT ROWID;
-CREATE TABLE local_order (
-    index_id INTEGER NOT NULL REFERENCES local_index ON DELETE CASCADE,
-    file INTEGER NOT NULL,
-    first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL,
-    by_sample INTEGER NOT NULL,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY (index_id, file)
-) WITHOUT ROWID;
--- Folders of indexes that are gone, until their files are.
-CREATE TABLE local_dropped (folder TEXT PRIMARY KEY) WITHOUT ROWID;
-",
-    "
--- Whether new segments keep codes; NULL in an index of the first version, which decides when it is opened.
-ALTER TABLE local_index ADD COLUMN coded INTEGER;
--- The number of the file of codes, and the checksums of its blocks; NULL for a segment without codes.
-ALTER TABLE local_segment ADD COLUMN codes INTEGER;
-ALTER TABLE local_segment ADD COLUMN code_checksums BLOB;
-",
-];
+use crate::format::{FileKind, Layout, OWNER_BYTES, VectorType};
 
 /// The checksums of one block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +48,8 @@ pub(crate) struct RunRecord {
 pub(crate) struct Manifest {
     pub(crate) id: i64,
     pub(crate) spec: IndexSpec,
+    /// Of the specification's text, which is written once.
+    spec_checksum: u32,
     pub(crate) folder: String,
     pub(crate) layout: Layout,
     /// Rises by one with each publication.
@@ -105,7 +66,8 @@ pub(crate) struct Manifest {
 impl Manifest {
     /// Makes the tables.
     pub(crate) fn migrate(database: &Database) -> Result<()> {
-        database.migrate("local", STEPS)
+        database.migrate("local", tables::STEPS)?;
+        database.migrate("local checksum", tables::CHECKSUM_STEPS)
     }
 
     /// Records a new, empty index; the number that names it inside the file.
@@ -115,31 +77,35 @@ impl Manifest {
     pub(crate) fn create(database: &Database, spec: &IndexSpec, folder: &str, layout: Layout) -> Result<i64> {
         let text = serde_json::to_string(spec).map_err(|source| Error::invalid("the index's parameters are no JSON").with_source(source))?;
         database.write("create index", |transaction| {
-            if find(transaction, &spec.name)?.is_some() {
+            if tables::find(transaction, &spec.name)?.is_some() {
                 return Err(Error::new(ErrorKind::AlreadyExists, format!("the local index {:?} exists already", spec.name))
                     .with_hint("choose another name, open the index, or drop it first")
                     .into());
             }
             transaction.execute(
-                "INSERT INTO local_index (name, folder, spec, block_rows, segment_rows, tail_rows, coded, dead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![
-                    spec.name,
-                    folder,
-                    text,
-                    layout.block_rows,
-                    layout.segment_rows,
-                    layout.tail_rows,
-                    layout.coded,
-                    bitmap_bytes(&RoaringBitmap::new())?
-                ],
+                "INSERT INTO local_index (name, folder, spec, block_rows, segment_rows, tail_rows, dead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'')",
+                params![spec.name, folder, text, layout.block_rows, layout.segment_rows, layout.tail_rows],
             )?;
-            Ok::<_, StoreFailure>(transaction.last_insert_rowid())
+            let manifest = Self {
+                id: transaction.last_insert_rowid(),
+                spec: spec.clone(),
+                spec_checksum: crc32fast::hash(text.as_bytes()),
+                folder: folder.to_owned(),
+                layout,
+                generation: 0,
+                next_file: 0,
+                segments: Vec::new(),
+                runs: Vec::new(),
+                dead: RoaringBitmap::new(),
+            };
+            manifest.record(transaction, 0)?;
+            Ok::<_, StoreFailure>(manifest.id)
         })
     }
 
     /// The number of the index of this name.
     pub(crate) fn find(database: &Database, name: &str) -> Result<Option<i64>> {
-        database.read("open index", |connection| find(connection, name))
+        database.read("open index", |connection| tables::find(connection, name))
     }
 
     /// How many indexes there are.
@@ -180,7 +146,7 @@ impl Manifest {
         database.read("open index", |connection| {
             // One transaction, so that the three tables are read as of one moment.
             let transaction = connection.unchecked_transaction()?;
-            load(&transaction, id)
+            tables::load(&transaction, id)
         })
     }
 
@@ -189,21 +155,17 @@ impl Manifest {
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when somebody else published meanwhile, which the writer's lock rules out where file locks work.
     pub(crate) fn publish(&mut self, database: &Database, old: &Self) -> Result<()> {
+        self.generation = old.generation + 1;
         database.write("publish", |transaction| {
-            let published = transaction.execute(
-                "UPDATE local_index SET generation = ?3 + 1, next_file = ?4, dead = ?5 WHERE id = ?1 AND folder = ?2 AND generation = ?3",
-                params![self.id, self.folder, old.generation, self.next_file, bitmap_bytes(&self.dead)?],
-            )?;
-            if published != 1 {
-                return Err(
-                    if find(transaction, &self.spec.name)? == Some(self.id) { overtaken(&self.spec.name) } else { dropped(&self.spec.name) }.into()
-                );
+            if !self.record(transaction, old.generation)? {
+                let is_there = tables::find(transaction, &self.spec.name)? == Some(self.id);
+                return Err(if is_there { overtaken(&self.spec.name) } else { dropped(&self.spec.name) }.into());
             }
             for gone in old.segments.iter().filter(|old| self.segments.iter().all(|new| new.file != old.file)) {
                 transaction.execute("DELETE FROM local_segment WHERE index_id = ?1 AND file = ?2", params![self.id, gone.file])?;
             }
             for segment in self.segments.iter().filter(|new| !old.segments.contains(new)) {
-                write_segment(transaction, self.id, segment)?;
+                tables::write_segment(transaction, self.id, segment)?;
             }
             for gone in old.runs.iter().filter(|old| !self.runs.contains(old)) {
                 transaction.execute("DELETE FROM local_order WHERE index_id = ?1 AND file = ?2", params![self.id, gone.file])?;
@@ -215,9 +177,45 @@ impl Manifest {
                 )?;
             }
             Ok::<_, StoreFailure>(())
-        })?;
-        self.generation = old.generation + 1;
-        Ok(())
+        })
+    }
+
+    /// Writes what the manifest says of the index as a whole in the place of generation `old`, with the checksum of all that it says; whether that
+    /// generation was still there.
+    pub(crate) fn record(&self, transaction: &Transaction<'_>, old: i64) -> Result<bool, StoreFailure> {
+        let dead = tables::bitmap_bytes(&self.dead)?;
+        let recorded = transaction.execute(
+            "UPDATE local_index SET generation = ?4, next_file = ?5, coded = ?6, dead = ?7, checksum = ?8 WHERE id = ?1 AND folder = ?2 AND generation = ?3",
+            params![self.id, self.folder, old, self.generation, self.next_file, self.layout.coded, dead, self.checksum(&dead)],
+        )?;
+        Ok(recorded == 1)
+    }
+
+    /// The checksum of everything that the manifest says, `dead` being its list of dead rows as it is written.
+    fn checksum(&self, dead: &[u8]) -> u32 {
+        let mut hasher = Hasher::new();
+        let mut text = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        text(&self.spec.name);
+        text(&self.folder);
+        let Layout { block_rows, segment_rows, tail_rows, coded } = self.layout;
+        let mut numbers = |numbers: &[u64]| numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
+        numbers(&[self.id.cast_unsigned(), self.spec_checksum.into(), block_rows.into(), segment_rows.into(), tail_rows.into(), coded.into()]);
+        numbers(&[self.generation.cast_unsigned(), self.next_file.into(), self.segments.len() as u64, self.runs.len() as u64]);
+        for SegmentRecord { file, rows, codes, checksums, names_bytes, names_checksum } in &self.segments {
+            // Numbers of files end long before the one that stands for none.
+            numbers(&[(*file).into(), (*rows).into(), codes.map_or(u64::MAX, u64::from), *names_bytes, (*names_checksum).into()]);
+            // Without codes, what is left of their checksums is not written.
+            let codes = |block: &BlockChecksums| if codes.is_some() { block.codes } else { 0 };
+            checksums.iter().for_each(|block| numbers(&[block.vectors, block.owners, codes(block)].map(u64::from)));
+        }
+        for RunRecord { file, first_row, rows, by_sample, checksum } in &self.runs {
+            numbers(&[(*file).into(), (*first_row).into(), (*rows).into(), (*by_sample).into(), (*checksum).into()]);
+        }
+        hasher.update(dead);
+        hasher.finalize()
     }
 
     /// How many bytes of a file are published; `None` for a file that is not.
@@ -281,117 +279,4 @@ fn overtaken(name: &str) -> Error {
     Error::new(ErrorKind::Conflict, format!("another writer changed the local index {name:?} at the same moment"))
         .with_hint("run the same command again; if it happens often, move the home to a file system with working file locks")
         .retryable()
-}
-
-fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
-    connection.query_row("SELECT id FROM local_index WHERE name = ?1", [name], |row| row.get(0)).optional()
-}
-
-fn load(connection: &Connection, id: i64) -> Result<Option<Manifest>, StoreFailure> {
-    let record = connection
-        .prepare_cached(
-            "SELECT name, folder, spec, block_rows, segment_rows, tail_rows, generation, next_file, dead, coded FROM local_index WHERE id = ?1",
-        )?
-        .query_row([id], |row| {
-            let layout = Layout { block_rows: row.get(3)?, segment_rows: row.get(4)?, tail_rows: row.get(5)?, coded: false };
-            let names: (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok((names, (layout, row.get::<_, Option<bool>>(9)?), row.get::<_, i64>(6)?, row.get::<_, u32>(7)?, row.get::<_, Vec<u8>>(8)?))
-        })
-        .optional()?;
-    let Some(((name, folder, spec), (layout, coded), generation, next_file, dead)) = record else { return Ok(None) };
-    let spec: IndexSpec = serde_json::from_str(&spec).map_err(|source| unreadable(&name, "description").with_source(source))?;
-    let layout = Layout { coded: coded.unwrap_or_else(|| is_worth_coding(&spec)), ..layout };
-    let dead = RoaringBitmap::deserialize_from(dead.as_slice()).map_err(|source| unreadable(&name, "list of dead rows").with_source(source))?;
-    let segments = connection
-        .prepare_cached(
-            "SELECT file, rows, checksums, names_bytes, names_checksum, codes, code_checksums FROM local_segment WHERE index_id = ?1 ORDER BY file",
-        )?
-        .query_map([id], |row| {
-            let checksums = checksums(&row.get::<_, Vec<u8>>(2)?, row.get::<_, Option<Vec<u8>>>(6)?.as_deref());
-            let names_bytes = row.get::<_, i64>(3)?.cast_unsigned();
-            Ok(SegmentRecord { file: row.get(0)?, rows: row.get(1)?, codes: row.get(5)?, checksums, names_bytes, names_checksum: row.get(4)? })
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let runs = connection
-        .prepare_cached("SELECT file, first_row, rows, by_sample, checksum FROM local_order WHERE index_id = ?1 ORDER BY first_row")?
-        .query_map([id], |row| {
-            Ok(RunRecord { file: row.get(0)?, first_row: row.get(1)?, rows: row.get(2)?, by_sample: row.get(3)?, checksum: row.get(4)? })
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let manifest = Manifest { id, spec, folder, layout, generation, next_file, segments, runs, dead };
-    if is_consistent(&manifest) { Ok(Some(manifest)) } else { Err(unreadable(&name, "list of files").into()) }
-}
-
-/// Whether the numbers fit together, so that the readers may rely on it.
-fn is_consistent(manifest: &Manifest) -> bool {
-    let Layout { block_rows, segment_rows, .. } = manifest.layout;
-    if block_rows == 0 || segment_rows == 0 || segment_rows % block_rows != 0 || manifest.spec.dimension == 0 {
-        return false;
-    }
-    let Some((last, full)) = manifest.segments.split_last() else {
-        return manifest.runs.is_empty() && manifest.dead.is_empty() && counts_on(manifest);
-    };
-    let sized = full.iter().all(|segment| segment.rows == segment_rows) && (1..=segment_rows).contains(&last.rows);
-    let checked = manifest.segments.iter().all(|segment| segment.checksums.len() == segment.rows.div_ceil(block_rows) as usize);
-    let total: u64 = manifest.segments.iter().map(|segment| u64::from(segment.rows)).sum();
-    let mut covered = 0_u64;
-    let gapless = manifest.runs.iter().all(|run| {
-        let follows = u64::from(run.first_row) == covered;
-        covered += u64::from(run.rows);
-        follows
-    });
-    let dead = manifest.dead.max().is_none_or(|row| u64::from(row) < total);
-    sized && checked && gapless && covered <= total && total <= u64::from(u32::MAX) && dead && counts_on(manifest)
-}
-
-/// Whether the numbers that rise were given out by us: they rise further with every change.
-fn counts_on(manifest: &Manifest) -> bool {
-    let mut files = manifest.segments.iter().map(|segment| segment.file).chain(manifest.runs.iter().map(|run| run.file));
-    (0..i64::MAX).contains(&manifest.generation) && manifest.next_file < u32::MAX / 2 && files.all(|file| file < manifest.next_file)
-}
-
-fn write_segment(transaction: &Transaction<'_>, index_id: i64, segment: &SegmentRecord) -> rusqlite::Result<usize> {
-    let bytes = |numbers: &mut dyn Iterator<Item = u32>| numbers.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
-    let checksums = bytes(&mut segment.checksums.iter().flat_map(|block| [block.vectors, block.owners]));
-    let code_checksums = segment.codes.map(|_| bytes(&mut segment.checksums.iter().map(|block| block.codes)));
-    transaction.execute(
-        "INSERT OR REPLACE INTO local_segment (index_id, file, rows, checksums, names_bytes, names_checksum, codes, code_checksums) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            index_id,
-            segment.file,
-            segment.rows,
-            checksums,
-            segment.names_bytes.cast_signed(),
-            segment.names_checksum,
-            segment.codes,
-            code_checksums
-        ],
-    )
-}
-
-/// The checksums of a segment's blocks. A list for the codes that does not fit makes the codes' checksums wrong, and so the codes of no use.
-fn checksums(bytes: &[u8], of_codes: Option<&[u8]>) -> Vec<BlockChecksums> {
-    let (pairs, _) = bytes.as_chunks::<8>();
-    let (of_codes, _) = of_codes.unwrap_or_default().as_chunks::<4>();
-    let codes = of_codes.iter().copied().map(u32::from_le_bytes).chain(std::iter::repeat(0));
-    pairs
-        .iter()
-        .zip(codes)
-        .map(|(&[a, b, c, d, e, f, g, h], codes)| BlockChecksums {
-            vectors: u32::from_le_bytes([a, b, c, d]),
-            owners: u32::from_le_bytes([e, f, g, h]),
-            codes,
-        })
-        .collect()
-}
-
-fn bitmap_bytes(bitmap: &RoaringBitmap) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(bitmap.serialized_size());
-    bitmap.serialize_into(&mut bytes).map_err(|source| Error::unexpected("the list of dead rows cannot be written").with_source(source))?;
-    Ok(bytes)
-}
-
-fn unreadable(name: &str, what: &str) -> Error {
-    Error::corrupt(format!("the {what} of the local index {name:?} in brain.db cannot be read")).with_hint(crate::segment::REMEDY)
 }

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use brain_core::{Error, ErrorKind};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// What to do about a file that is not what was written.
 const RESTORE: &str = "restore the file from a backup, or choose another home with --home";
+
+/// What to do about a disk that is full.
+const FREE_SPACE: &str = "free some space and run the same command again; nothing that was acknowledged is lost";
 
 /// A failure of SQLite, on its way to becoming an [`Error`].
 #[derive(Debug)]
@@ -19,8 +22,10 @@ impl StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 (ErrorKind::Unavailable, "another process is writing to this home; run the command again when it is done", true)
             }
-            Some(ErrorCode::DiskFull) => {
-                (ErrorKind::Unavailable, "free some space and run the same command again; nothing that was acknowledged is lost", true)
+            Some(ErrorCode::DiskFull) => (ErrorKind::Unavailable, FREE_SPACE, true),
+            // What processes share lies in a file too, for which a full disk has no room.
+            Some(ErrorCode::SystemIoFailure) if self.0.sqlite_error().map(|error| error.extended_code) == Some(ffi::SQLITE_IOERR_SHMSIZE) => {
+                (ErrorKind::Unavailable, FREE_SPACE, true)
             }
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => (
                 ErrorKind::Unavailable,

@@ -3,7 +3,6 @@
 use brain_kernels::Neighbor;
 
 use super::nearest::Nearest;
-use super::products::Block;
 use super::rows::{Rows, blocks, gather};
 use super::{BLOCK, Compared};
 use crate::{Error, Hit, Item, Metric, Progress, Result};
@@ -97,7 +96,7 @@ pub(super) async fn walk(rows: &Rows<'_>, threshold: f32, progress: &dyn Progres
         }
         for block in blocks(0..panel.len(), BLOCK) {
             let (of_block, of_rest) = vectors[block.start * dimension..].split_at(block.len() * dimension);
-            let mutual = Block::new(rows, of_block).mutual_distances(of_block);
+            let mutual = rows.mutual_distances(of_block);
             let kept_before = kept.len();
             for (at, from_it) in block.clone().zip(mutual.chunks_exact(block.len())) {
                 let row = (panel.start + at) as u32;

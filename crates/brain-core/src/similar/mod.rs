@@ -17,7 +17,6 @@ mod duplicates;
 mod histogram;
 mod nearest;
 mod neighbors;
-mod products;
 mod rows;
 mod unique;
 

@@ -4,7 +4,6 @@ use brain_kernels::Neighbor;
 use rayon::prelude::*;
 
 use super::TILE;
-use super::products::Block;
 use super::rows::Rows;
 
 /// Of no row, and after all rows.
@@ -41,12 +40,12 @@ impl Nearest {
         if count == 0 || numbers.is_empty() {
             return;
         }
-        let others = Block::new(rows, others);
+        let others = rows.queries(others);
         let (distances, of) = (&mut self.distances[first..first + count], &mut self.of[first..first + count]);
         let tiles = distances.par_chunks_mut(TILE).zip(of.par_chunks_mut(TILE)).zip(vectors.par_chunks(TILE * dimension));
         tiles.for_each_init(Vec::new, |out, ((distances, of), vectors)| {
             out.resize(numbers.len() * distances.len(), 0.0);
-            others.distances(vectors, distances.len(), out);
+            others.distances(vectors, out);
             for (&number, found) in numbers.iter().zip(out.chunks_exact(distances.len())) {
                 take_nearer(distances, of, found, number);
             }

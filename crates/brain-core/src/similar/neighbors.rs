@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::products::Block;
 use super::rows::{Rows, blocks};
 use super::{BLOCK, Compared, Histogram, TILE};
 use crate::{Item, Progress, Result};
@@ -198,7 +197,7 @@ pub(super) fn pairs(items: usize) -> u64 {
 
 /// The rows of a block meet one another.
 fn within(lists: &mut Lists, rows: &Rows<'_>, block: Range<usize>, vectors: &[f32]) {
-    let (count, mut mutual) = (block.len(), Block::new(rows, vectors).mutual_distances(vectors));
+    let (count, mut mutual) = (block.len(), rows.mutual_distances(vectors));
     // The earlier of two rows is the one that asks, here as between blocks: where blocks begin is not to be seen in the last bit of a distance.
     for (row, before) in (0..count).flat_map(|row| (0..row).map(move |before| (row, before))) {
         mutual[row * count + before] = mutual[before * count + row];
@@ -212,7 +211,7 @@ fn within(lists: &mut Lists, rows: &Rows<'_>, block: Range<usize>, vectors: &[f3
 /// A block and a run of later rows, each with its first row and its vectors, meet one another.
 fn between(lists: &mut Lists, rows: &Rows<'_>, (first, vectors): (usize, &[f32]), (other_first, others): (usize, &[f32])) {
     let dimension = rows.dimension();
-    let (count, block) = (vectors.len() / dimension, Block::new(rows, vectors));
+    let (count, block) = (vectors.len() / dimension, rows.queries(vectors));
     let mut distances = Vec::new();
     // As many tiles as keep all cores busy: for each, the distances of its rows from the first row of `vectors`, from the second, and so on.
     for stripe in blocks(0..others.len() / dimension, TILE * TILES_A_THREAD * rayon::current_num_threads()) {
@@ -220,7 +219,7 @@ fn between(lists: &mut Lists, rows: &Rows<'_>, (first, vectors): (usize, &[f32])
         let tiles = others[stripe.start * dimension..stripe.end * dimension].par_chunks(TILE * dimension);
         let stripe = other_first + stripe.start..other_first + stripe.end;
         tiles.zip(distances.par_chunks_mut(TILE * count)).zip(lists.parts(stripe.clone(), TILE)).for_each(|((tile, distances), mut part)| {
-            block.distances(tile, part.bounds.len(), distances);
+            block.distances(tile, distances);
             for (row, found) in (first..).zip(distances.chunks_exact(part.bounds.len())) {
                 part.meet_one(found, row);
             }

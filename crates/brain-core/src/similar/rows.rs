@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
-use brain_kernels::Metric;
+use brain_kernels::{Metric, Queries};
 use futures::TryStreamExt as _;
+use rayon::prelude::*;
 
 use super::BLOCK;
 use crate::{Error, ErrorKind, Item, ItemId, Result, Scope, Selector, SimilarityIndex};
+
+/// So many rows of a block are compared with all of it by one thread: few enough that the threads end together.
+const SHARE: usize = 128;
 
 /// The items of a scope by id: row `i` is the `i`th of them, whatever order the index streams in.
 pub(super) struct Rows<'a> {
@@ -55,6 +59,20 @@ impl<'a> Rows<'a> {
 
     pub(super) fn metric(&self) -> Metric {
         self.index.spec().metric
+    }
+
+    /// Rows made ready for others to be compared with: their vectors are `vectors`, one after the other.
+    pub(super) fn queries(&self, vectors: &[f32]) -> Queries {
+        Queries::new(self.metric(), vectors, self.dimension())
+    }
+
+    /// The distances of some rows from the first of them, then those from the second, and so on.
+    pub(super) fn mutual_distances(&self, vectors: &[f32]) -> Vec<f32> {
+        let count = vectors.len() / self.dimension();
+        let mut distances = vec![0.0; count * count];
+        let parts = vectors.par_chunks(SHARE * self.dimension()).zip(distances.par_chunks_mut((SHARE * count).max(1)));
+        parts.for_each(|(part, out)| self.queries(part).distances(vectors, out));
+        distances
     }
 
     /// Whether all vectors fit the memory at once.

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use brain_kernels::Neighbor;
 
 use super::nearest::Nearest;
-use super::products::Block;
 use super::rows::{Rows, gather};
 use super::{BLOCK, Compared};
 use crate::{Item, Progress, Result};
@@ -46,7 +45,7 @@ pub(super) async fn traverse(rows: &Rows<'_>, count: usize, progress: &dyn Progr
     while order.len() < count {
         let (candidates, next) = open.farthest(width);
         let vectors = open.vectors(&candidates).await?;
-        let mutual = Block::new(rows, &vectors).mutual_distances(&vectors);
+        let mutual = rows.mutual_distances(&vectors);
         let mut picks = Candidates::new(&open, &candidates, mutual).play(count - order.len(), next);
         let chosen: Vec<u32> = picks.iter().map(|&pick| open.numbers[candidates[pick]]).collect();
         let of_chosen = gather(&vectors, rows.dimension(), picks.iter().copied());

@@ -124,6 +124,53 @@ fn an_order_that_is_no_good_is_rebuilt_and_mended() {
     }
 }
 
+#[test]
+fn a_manifest_that_says_what_it_may_and_is_wrong_is_found_out() {
+    let changes = [
+        // No row is dead.
+        "UPDATE local_index SET dead = x'3A30000000000000'",
+        "UPDATE local_index SET generation = generation + 1",
+        "UPDATE local_index SET next_file = next_file + 1",
+        "UPDATE local_index SET tail_rows = tail_rows + 1",
+        "UPDATE local_index SET spec = spec || ' '",
+        "UPDATE local_segment SET rows = rows - 1",
+        "UPDATE local_segment SET names_checksum = 7",
+        "DELETE FROM local_order",
+        "UPDATE local_order SET checksum = 7",
+        "UPDATE local_index SET checksum = checksum / 2",
+    ];
+    for change in changes {
+        let home = Home::new();
+        let index = home.create();
+        add(&*index, 0..5000, OnConflict::Error).unwrap();
+        block_on(index.remove(Selector::Items(&[id(3), id(4700)]), OnMissing::Error)).unwrap();
+        // A fault is nothing that the database notices.
+        home.change("DROP TRIGGER local_index_unchecked");
+        home.change(change);
+        let error = home.open().err().unwrap();
+        assert!(error.kind() == ErrorKind::Corrupt && error.message().contains("does not match its checksum"), "{change}: {error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("cleanup")));
+        // A handle that knows an older state says so too, where it looks again.
+        if change.contains("generation") {
+            assert_eq!(nearest(&*index, 0, 1, Scope::All).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+}
+
+#[test]
+fn a_program_that_knows_no_checksum_is_believed_until_the_next_change() {
+    let home = Home::new();
+    let index = home.create();
+    add(&*index, 0..10, OnConflict::Error).unwrap();
+    // It changes an index, and gives out the number of a file that came to nothing.
+    home.change("UPDATE local_index SET generation = generation + 1, next_file = next_file + 1, coded = NULL");
+    assert_holds(&*index, 0..10);
+    add(&*home.open().unwrap(), 10..20, OnConflict::Error).unwrap();
+    assert_holds(&*home.open().unwrap(), 0..20);
+    home.change("UPDATE local_index SET next_file = next_file + 1");
+    assert_eq!(home.open().err().unwrap().kind(), ErrorKind::Corrupt);
+}
+
 /// A full disk, played by a device on which every write fails as on one.
 #[cfg(target_os = "linux")]
 #[test]

@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use brain_core::{ErrorKind, OnConflict, Scope, SimilarityBackend, SimilarityIndex};
+use brain_local::LocalBackend;
+use brain_store::Database;
 use futures::executor::block_on;
 
 use crate::child::{Process, role, tell};
@@ -27,8 +29,7 @@ fn changes_that_do_not_fit_fail_and_are_not_there() {
         let (status, lines) = process.end();
         assert!(status.success(), "{lines:?}");
         let (error, done) = lines.split_last().unwrap();
-        assert!(error.starts_with("Unavailable"), "{error}");
-        assert!(error.contains("free some space") || error.contains("check the disk"), "{error}");
+        assert!(is_about_space(error), "{error}");
         let held = done.len() as u32 * BATCH;
         assert!(held < 20 * BATCH, "the limit of {limit} KiB was not reached");
         assert_holds(&*home.open().unwrap(), 0..held);
@@ -37,6 +38,55 @@ fn changes_that_do_not_fit_fail_and_are_not_there() {
         assert!(status.success());
         assert_eq!(lines.len() as u32, 20 - done.len() as u32);
         assert_holds(&*home.open().unwrap(), 0..20 * BATCH);
+    }
+}
+
+const OPENING: &str = "disk_full::a_disk_that_is_full_already_is_said_to_be_and_harms_nothing";
+
+#[test]
+fn a_disk_that_is_full_already_is_said_to_be_and_harms_nothing() {
+    if let Some((home, what)) = role() {
+        return open_and_use(&home, &what);
+    }
+    let home = Home::new();
+    add(&*home.create(), 0..BATCH, OnConflict::Error).unwrap();
+    let start = |what| Process::start(OPENING, home.folder.path(), what, Some(0));
+    let said = |what| {
+        let (status, lines) = start(what).end();
+        assert!(status.success(), "{what}: {lines:?}");
+        lines
+    };
+    // Nobody has the home open, and the database's log cannot be made.
+    for what in ["search", "add"] {
+        let lines = said(what);
+        assert!(is_about_space(&lines[0]), "{what}: {lines:?}");
+    }
+    // Somebody has: the log is there, so that all can be read and nothing written.
+    let index = home.open().unwrap();
+    assert_holds(&*index, 0..BATCH);
+    assert_eq!(said("search"), ["holds all"]);
+    let lines = said("add");
+    assert!(is_about_space(&lines[0]), "{lines:?}");
+    assert_holds(&*index, 0..BATCH);
+    drop(index);
+    // There is space again.
+    add(&*home.open().unwrap(), BATCH..2 * BATCH, OnConflict::Error).unwrap();
+    assert_holds(&*home.open().unwrap(), 0..2 * BATCH);
+}
+
+/// As a program does that is started on a full disk.
+fn open_and_use(home: &Path, what: &str) {
+    let used = Database::open(home).and_then(LocalBackend::new).and_then(|backend| {
+        let index = block_on(backend.open(&spec()))?;
+        if what == "add" {
+            return add(&*index, BATCH..2 * BATCH, OnConflict::Error).map(drop);
+        }
+        assert_holds(&*index, 0..BATCH);
+        tell("holds all");
+        Ok(())
+    });
+    if let Err(error) = used {
+        tell(&format!("{}: {error}; {}", error.kind(), error.hint().unwrap_or_default()));
     }
 }
 
@@ -56,6 +106,11 @@ fn write_until_it_fails(home: &Path, batches: u32) {
             }
         }
     }
+}
+
+/// The limit on files is not what a full disk says, word for word.
+fn is_about_space(error: &str) -> bool {
+    error.starts_with("Unavailable") && (error.contains("free some space") || error.contains("check the disk"))
 }
 
 fn held(index: &dyn SimilarityIndex) -> u32 {

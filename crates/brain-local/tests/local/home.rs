@@ -37,6 +37,11 @@ impl Home {
         block_on(self.backend().open(&spec()))
     }
 
+    /// Changes what `brain.db` says, as a fault would.
+    pub(crate) fn change(&self, sql: &str) {
+        Database::open(self.folder.path()).unwrap().write("change", |transaction| transaction.execute(sql, [])).unwrap();
+    }
+
     /// The only file of the index that ends so.
     pub(crate) fn file(&self, extension: &str) -> PathBuf {
         let mut folders = std::fs::read_dir(self.folder.path().join("indexes")).unwrap();

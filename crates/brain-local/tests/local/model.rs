@@ -35,7 +35,7 @@ pub(crate) fn spec() -> IndexSpec {
 pub(crate) fn create(home: &Path) {
     block_on(backend(home).create(&spec())).unwrap();
     let layout = (BLOCK_ROWS, SEGMENT_ROWS, TAIL_ROWS);
-    let cut = "UPDATE local_index SET block_rows = ?1, segment_rows = ?2, tail_rows = ?3, coded = 1";
+    let cut = "UPDATE local_index SET block_rows = ?1, segment_rows = ?2, tail_rows = ?3, coded = 1, checksum = NULL";
     Database::open(home).unwrap().write("cut small", |transaction| transaction.execute(cut, layout)).unwrap();
 }
 

@@ -40,7 +40,7 @@ fn two_write_and_one_reads() {
     let home = tempfile::tempdir().unwrap();
     block_on(backend(home.path()).create(&spec())).unwrap();
     // Cut small, so that it is compacted while all of them are at work.
-    let cut = "UPDATE local_index SET block_rows = 16, segment_rows = 64, tail_rows = 32, coded = 1";
+    let cut = "UPDATE local_index SET block_rows = 16, segment_rows = 64, tail_rows = 32, coded = 1, checksum = NULL";
     brain_store::Database::open(home.path()).unwrap().write("cut small", |transaction| transaction.execute(cut, [])).unwrap();
 
     let reader = Process::start(TEST, home.path(), "read", None);
