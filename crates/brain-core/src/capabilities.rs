@@ -13,7 +13,7 @@ pub struct Capabilities {
     pub metrics: Vec<Metric>,
     /// Whether it can answer approximately, faster than exactly.
     pub approximate: bool,
-    /// Whether it ranks the farthest first by itself ([`Direction::Farthest`]).
+    /// Whether it ranks the farthest first by itself ([`Direction::Farthest`](crate::Direction::Farthest)).
     pub farthest: bool,
     /// The most rows one answer can have; `None` where there is no such bound.
     pub max_k: Option<usize>,
