@@ -32,9 +32,14 @@ pub(crate) fn vectors_of(dataset: &Dataset, patches_field: Option<&str>, name: &
     Ok(items.iter().map(|item| by_id.remove(&item.id)).collect())
 }
 
+/// Whether items may have vectors in a field: samples have none in a field that no sample has. Of labels, only looking tells.
+pub(crate) fn may_hold(dataset: &Dataset, patches_field: Option<&str>, name: &str) -> Result<bool> {
+    Ok(patches_field.is_some() || dataset.fields()?.iter().any(|field| field.name == name))
+}
+
 /// The length of the first vector that the items have in a field; `None` where none has one.
 pub(crate) fn first_vector(dataset: &Dataset, patches_field: Option<&str>, name: &str, items: &[Item]) -> Result<Option<usize>> {
-    if patches_field.is_none() && !dataset.fields()?.iter().any(|field| field.name == name) {
+    if !may_hold(dataset, patches_field, name)? {
         return Ok(None);
     }
     for chunk in items.chunks(CHUNK) {

@@ -150,7 +150,7 @@ impl ComputeEmbeddings {
         if self.existing == Existing::Skip && vectors::first_vector(&dataset, patches_field, &self.field, &items)?.is_some() {
             field::same_model(&dataset, &self.crops, &self.field, &items, &embedder).await?;
             let lacking = Arc::new(Mutex::new(Vec::new()));
-            let mut there = field::stored(&dataset, patches_field, &self.field, items, embedder.dimension(), &lacking);
+            let mut there = field::stored(&dataset, patches_field, &self.field, items, embedder.dimension(), &lacking)?;
             while let Some(batch) = there.next().await {
                 batch?;
             }

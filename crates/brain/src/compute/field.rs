@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
 use crate::models::{self, Crops};
-use crate::vectors::{CHUNK, vectors_of};
+use crate::vectors::{CHUNK, may_hold, vectors_of};
 
 /// The nearest that two vectors of one picture by one model may be apart, as a cosine: decoders and runtimes differ by less, models by more.
 const SAME: f32 = 0.99;
@@ -34,10 +34,14 @@ pub(crate) fn stored<'a>(
     items: Vec<Item>,
     dimension: usize,
     lacking: &Arc<Mutex<Vec<Item>>>,
-) -> BoxStream<'a, Result<VectorBatch>> {
+) -> Result<BoxStream<'a, Result<VectorBatch>>> {
+    if !may_hold(dataset, patches_field, field)? {
+        lacking.lock().unwrap_or_else(PoisonError::into_inner).extend(items);
+        return Ok(stream::empty().boxed());
+    }
     let (dataset, patches_field, field, lacking) = (dataset.clone(), patches_field.map(str::to_owned), field.to_owned(), Arc::clone(lacking));
     let chunks: Vec<Vec<Item>> = items.chunks(CHUNK).map(<[Item]>::to_vec).collect();
-    stream::iter(chunks)
+    let batches = stream::iter(chunks)
         .map(move |chunk| {
             let vectors = vectors_of(&dataset, patches_field.as_deref(), &field, &chunk)?;
             let mut batch = VectorBatch::with_capacity(chunk.len(), dimension);
@@ -49,7 +53,8 @@ pub(crate) fn stored<'a>(
             }
             Ok(batch)
         })
-        .boxed()
+        .boxed();
+    Ok(batches)
 }
 
 /// Checks that the vectors of a field are those of a model: of the first of them whose photo can be read, the model makes the same.

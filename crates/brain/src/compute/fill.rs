@@ -66,7 +66,7 @@ pub(crate) async fn fill(work: &Work<'_>, source: &mut Source, items: Vec<Item>,
         Source::Rows(rows) => rows_of(rows, &items),
         Source::Field { name, fills } => {
             let lacking = Arc::new(Mutex::new(Vec::new()));
-            let stored = field::stored(work.dataset, work.crops.patches_field.as_deref(), name, items, index.spec().dimension, &lacking);
+            let stored = field::stored(work.dataset, work.crops.patches_field.as_deref(), name, items, index.spec().dimension, &lacking)?;
             stored.chain(lacking_vectors(work, name, fills.clone(), lacking, &tally)).boxed()
         }
         Source::Embed { embedder } => {
