@@ -88,7 +88,7 @@ impl RedisIndex {
                     }
                 }
                 if k == MEASURED[0] {
-                    found.recall = share;
+                    found.recall = share.min(1.0);
                 }
                 if share >= RECALL {
                     enough = Some(effort);
