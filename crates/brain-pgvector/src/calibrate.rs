@@ -4,7 +4,8 @@
 //! answers with more and more effort, until enough of its answers are right. Data that no effort serves, such as noise without any neighbourhood, is
 //! answered exactly from then on.
 
-use brain_core::{Direction, Hit, Progress, Result, Scope};
+use brain_core::search::{question_between, recall_of};
+use brain_core::{Direction, Progress, Result, Scope};
 
 use crate::index::PgvectorIndex;
 use crate::options::Method;
@@ -13,8 +14,6 @@ use crate::wire::read_vector;
 
 /// How many questions are asked.
 const ASKED: usize = 40;
-/// How far a question lies from a row, on the way to another one: what is asked is seldom stored, and stored rows are found more easily.
-const AWAY: f32 = 0.2;
 /// The share of right rows that is wanted, over what is promised (0.99), as it is measured on a sample.
 const RECALL: f64 = 0.995;
 /// For how many neighbours effort is measured. Views need many: what is outside of them is passed over.
@@ -58,7 +57,7 @@ impl PgvectorIndex {
             while let Some(&effort) = efforts.peek() {
                 let (mut share, count) = (0.0, queries.len() as f64);
                 for (asked, (query, truth)) in queries.iter().zip(&truth).enumerate() {
-                    share += recall(&self.through(index, query, k, effort.max(least(index.method, k))).await?, truth, k) / count;
+                    share += recall_of(&self.through(index, query, k, effort.max(least(index.method, k))).await?, truth, k) / count;
                     // Were all others answered rightly, it would still be too little.
                     if k > MEASURED[0] && share + (count - 1.0 - asked as f64) / count < RECALL {
                         break;
@@ -103,58 +102,12 @@ impl PgvectorIndex {
                 queries.push(vector);
             }
         }
-        let between = (0..queries.len()).map(|number| between(&queries[number], &queries[(number + 1) % queries.len()]));
+        let between = (0..queries.len()).map(|number| question_between(&queries[number], &queries[(number + 1) % queries.len()]));
         Ok(between.filter(|query| self.is_plain(query)).collect())
     }
-}
-
-fn between(row: &[f32], other: &[f32]) -> Vec<f32> {
-    row.iter().zip(other).map(|(x, y)| x * (1.0 - AWAY) + y * AWAY).collect()
 }
 
 /// A graph search keeps at least as many rows in sight as it is to return.
 fn least(method: Method, k: usize) -> u32 {
     if method == Method::Hnsw { k as u32 } else { 1 }
-}
-
-/// The share of the `k` nearest that an answer holds, or of the farther half of them, where that is less: in a view, that half may be all there is. A row that
-/// ties with the last of them is as good.
-fn recall(answer: &[Hit], truth: &[Hit], k: usize) -> f64 {
-    let k = k.min(truth.len());
-    let within = |count: usize| {
-        let Some(last) = count.checked_sub(1).and_then(|last| truth.get(last)) else { return 0 };
-        let near = last.distance + last.distance.abs() * 1e-6 + 1e-9;
-        answer.iter().filter(|hit| hit.distance <= near).count().min(count)
-    };
-    let share = |found: usize, of: usize| if of == 0 { 1.0 } else { found as f64 / of as f64 };
-    let (all, nearer) = (within(k), within(k / 2));
-    share(all, k).min(share(all - nearer, k - k / 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use brain_core::Item;
-
-    use super::*;
-
-    fn hits(distances: &[f32]) -> Vec<Hit> {
-        distances.iter().enumerate().map(|(number, &distance)| Hit { item: Item::sample(format!("{number}").as_str().into()), distance }).collect()
-    }
-
-    #[test]
-    fn recall_counts_ties_and_the_farther_half() {
-        let truth = hits(&[1.0, 2.0, 2.0, 3.0]);
-        assert_eq!(recall(&hits(&[1.0, 2.0]), &truth, 2), 1.0);
-        assert_eq!(recall(&hits(&[1.0, 3.0]), &truth, 2), 0.0);
-        assert_eq!(recall(&hits(&[]), &truth, 2), 0.0);
-        assert_eq!(recall(&hits(&[0.0]), &hits(&[0.0]), 10), 1.0);
-        // Nine of ten, but of the farther five only four.
-        let numbers: Vec<f32> = (1..=10).map(|number| number as f32).collect();
-        assert_eq!(recall(&hits(&numbers[..9]), &hits(&numbers), 10), 0.8);
-    }
-
-    #[test]
-    fn a_question_lies_between_rows() {
-        assert_eq!(between(&[1.0, 0.0], &[0.0, 1.0]), [0.8, 0.2]);
-    }
 }
