@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use brain_core::search::Calibration;
 use brain_core::{Error, ItemKind, Progress, Result, Scope};
 use futures::FutureExt as _;
 use futures::future::{Either, select};
@@ -12,7 +13,7 @@ use crate::connect::{Connection, Session, Setting};
 use crate::index::PgvectorIndex;
 use crate::options::{Method, Options, Over};
 use crate::quote::{identifier, literal, qualified};
-use crate::table::{Calibration, Table};
+use crate::table::Table;
 
 /// How often the server is asked how far it is.
 const ASKED_EVERY: Duration = Duration::from_millis(500);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use brain_core::search::Calibration;
 use brain_core::{
     AddReport, Capabilities, Error, ErrorKind, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict,
     OnMissing, Progress, RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
@@ -17,7 +18,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use serde_json::json;
 
 use crate::connect::Pool;
-use crate::note::{Calibration, Note};
+use crate::note::Note;
 use crate::options::{Algorithm, Number, Options};
 use crate::schema::{self, Schema, Standing};
 use crate::scope::Keys;

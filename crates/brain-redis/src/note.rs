@@ -1,6 +1,7 @@
 //! What this library keeps about an index that it made, beside it in the server: what its items are, how many vectors were acknowledged, and how hard a
 //! search has to look.
 
+use brain_core::search::Calibration;
 use brain_core::{Error, ItemKind, Metric, Result};
 use fred::clients::Client;
 use serde::{Deserialize, Serialize};
@@ -21,26 +22,6 @@ pub(crate) struct About {
     pub(crate) brain: u32,
     pub(crate) metric: Metric,
     pub(crate) items: ItemKind,
-}
-
-/// What was found out about the recall of a graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Calibration {
-    /// The version of the note.
-    pub(crate) brain: u32,
-    /// How many rows there were.
-    pub(crate) rows: u64,
-    /// How many nearest were asked for, and the effort that finds them; `None` where none does. The numbers ascend.
-    pub(crate) efforts: Vec<(usize, Option<u32>)>,
-    /// The share of the 10 nearest that was found.
-    pub(crate) recall: f64,
-}
-
-impl Calibration {
-    /// The effort that finds the `k` nearest: that of the next number that was measured.
-    pub(crate) fn effort(&self, k: usize) -> Option<u32> {
-        self.efforts.iter().find(|(measured, _)| *measured >= k).and_then(|(_, effort)| *effort)
-    }
 }
 
 /// The note about an index.
