@@ -28,7 +28,8 @@ impl Home {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments).env_clear().env("HOME", self.folder.path()).env("FIFTYONE_BRAIN_HOME", self.path()).envs(self.variables());
-        command.current_dir(self.folder.path());
+        // Where ONNX Runtime is.
+        command.envs(std::env::var_os("ORT_DYLIB_PATH").map(|library| ("ORT_DYLIB_PATH", library))).current_dir(self.folder.path());
         command
     }
 

@@ -298,15 +298,12 @@ fn the_command_line_finds_the_same_photos_by_sentences_on_every_backend() {
     let mut sum = 0.0;
     for class in CLASSES {
         let prompt = format!("a photo of a {class}");
-        let [local, others @ ..] = backends.map(|key| {
-            let sorted = home.json(&["sort-by-similarity", "photos", "--brain-key", key, "--text", &prompt, "-k", "10"]);
-            sorted["results"].as_array().unwrap().iter().map(Found::of).collect::<Vec<_>>()
-        });
+        let [local, others @ ..] =
+            backends.map(|key| Found::all(&home.json(&["sort-by-similarity", "photos", "--brain-key", key, "--text", &prompt, "-k", "10"])));
         let share = local.iter().filter(|found| found.file.starts_with(&format!("{class}-"))).count() as f64 / 10.0;
         println!("{class:<11} {share:.1}");
         assert!(share > 0.0, "{prompt}: {local:?}");
         sum += share;
-        let ranked = |found: &[Found]| found.iter().map(|found| (found.id.clone(), found.distance)).collect::<Vec<_>>();
         for (key, other) in backends[1..].iter().zip(others) {
             assert_alike(&ranked(&local), &ranked(&other), &format!("{prompt} on {key}"));
         }
@@ -324,10 +321,17 @@ struct Found {
 }
 
 impl Found {
-    fn of(row: &Value) -> Self {
-        let file = Path::new(row["filepath"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
-        Self { id: row["id"].as_str().unwrap().to_owned(), file, distance: row["distance"].as_f64().unwrap() as f32 }
+    fn all(sorted: &Value) -> Vec<Self> {
+        let found = |row: &Value| {
+            let file = Path::new(row["filepath"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
+            Self { id: row["id"].as_str().unwrap().to_owned(), file, distance: row["distance"].as_f64().unwrap() as f32 }
+        };
+        sorted["results"].as_array().unwrap().iter().map(found).collect()
     }
+}
+
+fn ranked(found: &[Found]) -> Vec<(&str, f32)> {
+    found.iter().map(|found| (found.id.as_str(), found.distance)).collect()
 }
 
 #[test]
@@ -358,4 +362,19 @@ fn the_command_line_searches_by_sentences_and_weights() {
     assert!(sorted["results"][0]["filepath"].as_str().unwrap().contains("ship"), "{sorted}");
     let (code, refusal) = home.refuses(&[&sort[..], &["--text", "a ship:0"]].concat());
     assert!(code == 1 && refusal.contains("weight 0"), "{refusal}");
+
+    // Either runtime finds the same; which one is chosen is shown, and which one ran.
+    assert_eq!(home.json(&["models", "info", JOINT])["runtime"], "rten");
+    assert_eq!(home.json(&["models", "info", JOINT, "--runtime", "onnxruntime:cuda-or-cpu"])["runtime"], "onnxruntime:cuda-or-cpu");
+    let verified = home.json(&["models", "verify", JOINT, "--runtime", "onnxruntime"]);
+    assert!(verified["runtime"].as_str().unwrap().starts_with("ONNX Runtime 1."), "{verified}");
+    let frog = [&sort[..], &["--text", "a photo of a frog"]].concat();
+    let [ours, theirs] = ["rten", "onnxruntime"].map(|runtime| Found::all(&home.json(&[&frog[..], &["--runtime", runtime]].concat())));
+    assert_alike(&ranked(&ours), &ranked(&theirs), "a frog by both runtimes");
+
+    // The home only pointed to the files: they stay, and the model is to be pulled again.
+    let removed = home.json(&["models", "remove", JOINT]);
+    assert!(removed["left_at"].as_str().is_some_and(|folder| Path::new(folder).is_dir()), "{removed}");
+    let (code, refusal) = home.refuses(&frog);
+    assert!(code == 1 && refusal.contains(&format!("brain models pull {JOINT}")), "{refusal}");
 }
