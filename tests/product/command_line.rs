@@ -27,7 +27,9 @@ fn program() -> &'static PathBuf {
 impl Home {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command.args(arguments).env_clear().env("HOME", self.folder.path()).env("FIFTYONE_BRAIN_HOME", self.path()).current_dir(self.folder.path());
+        command.args(arguments).env_clear().env("HOME", self.folder.path()).env("FIFTYONE_BRAIN_HOME", self.path()).envs(self.variables());
+        // Where ONNX Runtime is.
+        command.envs(std::env::var_os("ORT_DYLIB_PATH").map(|library| ("ORT_DYLIB_PATH", library))).current_dir(self.folder.path());
         command
     }
 

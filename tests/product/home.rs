@@ -47,7 +47,8 @@ impl Home {
         Self { keyspace: Some(Keyspace::new()), ..Self::on_pgvector() }
     }
 
-    fn environment(&self) -> Environment {
+    /// What names the servers of this home, for a session and for the program.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = Vec::new();
         if let Some(keyspace) = &self.keyspace {
             variables.push(("FIFTYONE_BRAIN_DEFAULT_SIMILARITY_BACKEND", "redis".to_owned()));
@@ -59,7 +60,7 @@ impl Home {
             variables.push(("FIFTYONE_BRAIN_DEFAULT_SIMILARITY_BACKEND", "pgvector".to_owned()));
             variables.push(("FIFTYONE_BRAIN_SIMILARITY_PGVECTOR_CONNECTION_STRING", schema.url()));
         }
-        Environment::from_iter(variables)
+        variables
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -67,7 +68,7 @@ impl Home {
     }
 
     pub(crate) fn brain(&self) -> Brain {
-        let sources = Sources { home: Some(self.path()), environment: self.environment(), ..Sources::default() };
+        let sources = Sources { home: Some(self.path()), environment: Environment::from_iter(self.variables()), ..Sources::default() };
         Brain::with(&sources, Arc::new(NoProgress)).unwrap()
     }
 

@@ -44,6 +44,7 @@ pub mod manifest;
 mod model;
 mod pipeline;
 mod preprocess;
+mod resize;
 mod runtime;
 mod sums;
 mod text;
@@ -55,6 +56,6 @@ pub use fetch::{DEFAULT_ENDPOINT, ENDPOINT_VARIABLE, FetchedFile, MissingFile, P
 pub use job::{EmbedJob, EmbeddedBatch, Failure, Target};
 pub use manifest::Manifest;
 pub use pipeline::{EmbeddedStream, Pipeline, PipelineOptions};
-pub use runtime::{Device, OnMissingDevice, OnnxRuntime, Runtime, RuntimeOptions, Threads};
+pub use runtime::{Device, OnMissingDevice, OnnxRuntime, RUNTIME_VARIABLE, Runtime, RuntimeOptions, Threads};
 pub use sums::SumOrigin;
-pub use zoo::{ModelInfo, ModelState, Verified, VerifiedFile, Zoo};
+pub use zoo::{ModelInfo, ModelState, Removed, Verified, VerifiedFile, Zoo};

@@ -18,6 +18,7 @@ use crate::{AddToIndex, ComputeEmbeddings, ComputeSimilarity, Similarity};
 #[derive(Clone)]
 pub struct Brain {
     shared: Arc<Shared>,
+    models: Arc<Models>,
 }
 
 struct Shared {
@@ -26,7 +27,6 @@ struct Shared {
     datasets: Datasets,
     runs: Arc<dyn RunStore>,
     backends: Backends,
-    models: Models,
     progress: Arc<dyn Progress>,
 }
 
@@ -56,8 +56,16 @@ impl Brain {
         let datasets = Datasets::open(&database)?;
         let runs = Arc::new(SqliteRuns::new(database.clone())?);
         let backends = backends::built_in(&config, &database)?;
-        let models = Models::of(config.home());
-        Ok(Self { shared: Arc::new(Shared { config, database, datasets, runs, backends, models, progress }) })
+        let models = Arc::new(Models::of(config.home()));
+        Ok(Self { shared: Arc::new(Shared { config, database, datasets, runs, backends, progress }), models })
+    }
+
+    /// The same session with models that are run as `options` say, whatever the environment says; what it has loaded is loaded again when it is needed.
+    #[cfg(feature = "models")]
+    #[must_use]
+    pub fn with_runtime(self, options: brain_models::RuntimeOptions) -> Self {
+        let models = Arc::new(Models::of(self.config().home()).run_by(options));
+        Self { models, ..self }
     }
 
     /// The configuration in force.
@@ -90,11 +98,11 @@ impl Brain {
     /// The models there are by name: of this build, of the home, and those that can be fetched.
     #[cfg(feature = "models")]
     pub fn zoo(&self) -> &brain_models::Zoo {
-        self.shared.models.zoo()
+        self.models.zoo()
     }
 
     pub(crate) fn models(&self) -> &Models {
-        &self.shared.models
+        &self.models
     }
 
     /// Where long work tells how far it is.

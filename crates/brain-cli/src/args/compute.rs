@@ -7,7 +7,7 @@ use brain::{Brain, ComputeSimilarity, Embeddings};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::{RunArgs, ViewArgs};
+use super::{RunArgs, RuntimeArgs, ViewArgs};
 
 /// Flags of `brain compute-similarity`.
 #[derive(Debug, Args)]
@@ -63,6 +63,8 @@ pub(crate) struct ComputeArgs {
     /// Look at everything, write nothing, and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]
     view: ViewArgs,
 }

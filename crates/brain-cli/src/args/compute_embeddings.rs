@@ -4,7 +4,7 @@ use brain::core::Error;
 use brain::{Brain, ComputeEmbeddings, Existing};
 use clap::Args;
 
-use super::ViewArgs;
+use super::{RuntimeArgs, ViewArgs};
 
 /// Flags of `brain compute-embeddings`.
 #[derive(Debug, Args)]
@@ -36,6 +36,8 @@ pub(crate) struct ComputeEmbeddingsArgs {
     /// End at the first photo that cannot be embedded, instead of leaving it out
     #[arg(long)]
     stop_on_failure: bool,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]
     view: ViewArgs,
 }

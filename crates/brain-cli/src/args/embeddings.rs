@@ -6,7 +6,7 @@ use brain::core::{OnConflict, OnMissing, Result};
 use brain::{Embeddings, Items};
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{RunArgs, ViewArgs};
+use super::{RunArgs, RuntimeArgs, ViewArgs};
 use crate::ids;
 
 /// Flags of `brain add-to-index`.
@@ -33,6 +33,8 @@ pub(crate) struct AddArgs {
     /// End at the first photo that cannot be embedded, instead of leaving it out
     #[arg(long)]
     pub(crate) stop_on_failure: bool,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
 }
 
 impl AddArgs {

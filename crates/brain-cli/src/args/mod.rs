@@ -11,6 +11,7 @@ mod global;
 mod index;
 mod models;
 mod runs;
+mod runtime;
 mod similar;
 mod sort;
 mod view;
@@ -26,6 +27,7 @@ pub(crate) use global::Global;
 pub(crate) use index::{CleanupArgs, IndexCommand};
 pub(crate) use models::ModelsCommand;
 pub(crate) use runs::{RunsCommand, RunsListArgs};
+pub(crate) use runtime::RuntimeArgs;
 pub(crate) use similar::{DuplicatesArgs, FoundArgs, UniqueArgs};
 pub(crate) use sort::{Asked, SortArgs};
 pub(crate) use view::ViewArgs;
@@ -84,7 +86,7 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// List the backends of this build, what they can do, and whether they answer
     Backends,
-    /// List, show, fetch, add and verify models
+    /// List, show, fetch, add, verify and remove models
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Print a script that completes commands in a shell
@@ -100,6 +102,8 @@ pub(crate) struct QuickstartArgs {
     /// Where to write the picture of queries and answers [default: HOME/quickstart/contact-sheet.png]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) out: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
 }
 
 /// A dataset and one of its runs.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::RuntimeArgs;
+
 /// `brain models …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
@@ -13,6 +15,8 @@ pub(crate) enum ModelsCommand {
     Info {
         /// The model's name
         model: String,
+        #[command(flatten)]
+        runtime: RuntimeArgs,
     },
     /// Fetch the files of a model
     Pull(PullArgs),
@@ -21,9 +25,18 @@ pub(crate) enum ModelsCommand {
     Add {
         /// The folder; it stays where it is
         folder: PathBuf,
+        #[command(flatten)]
+        runtime: RuntimeArgs,
     },
     /// Check the sums of a model's files, and run it once
     Verify {
+        /// The model's name
+        model: String,
+        #[command(flatten)]
+        runtime: RuntimeArgs,
+    },
+    /// Delete the files of a model that was fetched, or forget one that was added; its own folder stays
+    Remove {
         /// The model's name
         model: String,
     },
@@ -38,6 +51,8 @@ pub(crate) struct PullArgs {
     /// The address of the model hub [default: the variable HF_ENDPOINT, else https://huggingface.co]
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
 }
 
 const PULL: &str = "\

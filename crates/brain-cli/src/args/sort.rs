@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::{Value, json};
 
-use super::{RunArgs, ViewArgs, weights};
+use super::{RunArgs, RuntimeArgs, ViewArgs, weights};
 use crate::ids;
 
 /// Flags of `brain sort-by-similarity`.
@@ -42,6 +42,8 @@ pub(crate) struct SortArgs {
     #[cfg(feature = "models")]
     #[arg(long, value_name = "FILE.png")]
     pub(crate) sheet: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
 }

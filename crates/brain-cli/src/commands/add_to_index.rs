@@ -8,7 +8,7 @@ use crate::failure::Result;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session<'_>, args: &AddArgs) -> Result<()> {
-    let brain = session.brain()?;
+    let brain = args.runtime.of(session.brain()?);
     let mut add = brain.add_to_index(&args.run.name, &args.run.brain_key).await?.on_conflict(args.on_conflict()).skip_failures(!args.stop_on_failure);
     if let Some(embeddings) = args.embeddings() {
         add = add.embeddings(embeddings);

@@ -10,7 +10,7 @@ use crate::failure::Result;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session<'_>, args: &ComputeEmbeddingsArgs) -> Result<()> {
-    let brain = session.brain()?;
+    let brain = args.runtime.of(session.brain()?);
     let started = Instant::now();
     let done = args.build(&brain)?.run().await?;
     let seconds = started.elapsed().as_secs_f64();

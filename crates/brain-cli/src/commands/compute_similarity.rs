@@ -14,7 +14,7 @@ use crate::plural;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session<'_>, args: &ComputeArgs) -> Result<()> {
-    let brain = session.brain()?;
+    let brain = args.runtime.of(session.brain()?);
     let compute = args.build(&brain)?;
     if args.dry_run {
         let plan = compute.plan().await?;

@@ -104,8 +104,7 @@ pub(crate) fn fetch(manifest: &Manifest, folder: &Path, options: &PullOptions, p
     }
     fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, error))?;
     // Two pulls of one model write the same files: the second waits, and finds them here.
-    let lock = folder.join(".lock");
-    let locked = fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(|error| Error::io("lock", &lock, error))?;
+    let locked = lock(folder)?;
     let lacking = missing(manifest, folder, &options.endpoint);
     if let Some(file) = lacking.iter().find(|file| file.from.is_none()) {
         return Err(Error::not_found(format!(
@@ -117,6 +116,12 @@ pub(crate) fn fetch(manifest: &Manifest, folder: &Path, options: &PullOptions, p
     let fetched = fetch_all(manifest, &lacking, folder, options, progress).map_err(|error| by_hand(error, manifest, folder, options));
     drop(locked);
     fetched
+}
+
+/// Holds the folder of a model against pulls by others, until what comes back is dropped.
+pub(crate) fn lock(folder: &Path) -> Result<fs::File> {
+    let lock = folder.join(".lock");
+    fs::File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(|error| Error::io("lock", &lock, error))
 }
 
 fn fetch_all(

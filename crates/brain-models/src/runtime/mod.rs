@@ -18,7 +18,7 @@ use std::sync::Arc;
 use brain_core::{Error, Result};
 
 pub(crate) use graph::{Array, Dimension, Element, Graph, Port, Rows, Side, Tensor};
-pub use options::{Device, OnMissingDevice, OnnxRuntime, Runtime, RuntimeOptions, Threads};
+pub use options::{Device, OnMissingDevice, OnnxRuntime, RUNTIME_VARIABLE, Runtime, RuntimeOptions, Threads};
 
 /// Where the bytes of a graph are.
 #[derive(Clone, Copy, Debug)]

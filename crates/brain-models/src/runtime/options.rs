@@ -65,7 +65,8 @@ pub enum Device {
     /// The cores.
     #[default]
     Cpu,
-    /// A graphics card of NVIDIA's.
+    /// A graphics card of NVIDIA's, in whole `f32` arithmetic: TF32, which rounds what is multiplied to ten bits, is off, so that the vectors are those of
+    /// the cores to 1e-4. What the card has no operators for is computed on the cores.
     Cuda {
         /// Which, counted from 0 as the driver counts.
         card: u32,
@@ -85,7 +86,7 @@ pub enum OnMissingDevice {
 }
 
 /// The variable that chooses how models are run.
-const VARIABLE: &str = "FIFTYONE_BRAIN_RUNTIME";
+pub const RUNTIME_VARIABLE: &str = "FIFTYONE_BRAIN_RUNTIME";
 
 impl RuntimeOptions {
     /// As the variable `FIFTYONE_BRAIN_RUNTIME` says, in the words that [`Runtime`] is written in; the default where it says nothing.
@@ -93,7 +94,7 @@ impl RuntimeOptions {
     /// # Errors
     /// [`Config`](brain_core::ErrorKind::Config) when it says something else.
     pub fn of_environment() -> Result<Self> {
-        match std::env::var(VARIABLE) {
+        match std::env::var(RUNTIME_VARIABLE) {
             Ok(words) if !words.is_empty() => Ok(Self { runtime: words.parse().map_err(|error: Error| from_variable(&error))?, ..Self::default() }),
             Ok(_) | Err(VarError::NotPresent) => Ok(Self::default()),
             Err(error @ VarError::NotUnicode(_)) => Err(from_variable(&error)),
@@ -102,7 +103,24 @@ impl RuntimeOptions {
 }
 
 fn from_variable(error: &dyn fmt::Display) -> Error {
-    Error::config(format!("the variable {VARIABLE} names no runtime: {error}")).with_hint(WORDS)
+    Error::config(format!("the variable {RUNTIME_VARIABLE} names no runtime: {error}")).with_hint(WORDS)
+}
+
+impl fmt::Display for Runtime {
+    /// In the words that it is read from; a library of one's own is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let device = match self {
+            Self::Rten => return f.write_str("rten"),
+            Self::OnnxRuntime(OnnxRuntime { device, .. }) => device,
+        };
+        f.write_str("onnxruntime")?;
+        let Device::Cuda { card, on_missing } = device else { return Ok(()) };
+        f.write_str(":cuda")?;
+        if *card != 0 {
+            write!(f, ":{card}")?;
+        }
+        f.write_str(if *on_missing == OnMissingDevice::UseCpu { "-or-cpu" } else { "" })
+    }
 }
 
 const WORDS: &str = "rten, onnxruntime, onnxruntime:cuda, onnxruntime:cuda:CARD, and either of the last with -or-cpu behind it can be chosen";
@@ -160,6 +178,7 @@ mod tests {
             ("onnxruntime:cuda:3-or-cpu", cuda(3, OnMissingDevice::UseCpu)),
         ] {
             assert_eq!(words.parse::<Runtime>().unwrap(), runtime);
+            assert_eq!(runtime.to_string(), words);
         }
         for wrong in
             ["", "RTEN", "rten:cuda", "onnxruntime:", "onnxruntime:cuda:", "onnxruntime:cuda:-1", "onnxruntime:tpu", "onnxruntime:cpu-or-cuda"]

@@ -18,7 +18,7 @@ pub(super) fn add(zoo: &Zoo, folder: &Path) -> Result<ModelInfo> {
     if let Some(taken) = names.into_iter().find(|name| !is_free(zoo, name)) {
         return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a model called {taken:?} already"))
             .with_operation("add model")
-            .with_hint(format!("give it another \"name\" in {}, or delete {}", folder.display(), home.join(taken).display())));
+            .with_hint(format!("give it another \"name\" in {}, or, if that one was added, `brain models remove {taken}` first", folder.display())));
     }
     let found = zoo.own(&folder, manifest);
     zoo.must_be_here(&found)?;

@@ -5,6 +5,7 @@
 mod add;
 mod info;
 mod load;
+mod remove;
 mod verify;
 
 use std::fs;
@@ -20,6 +21,7 @@ use crate::runtime::RuntimeOptions;
 use crate::sums::Sums;
 
 pub use info::{ModelFile, ModelInfo, ModelState};
+pub use remove::Removed;
 pub use verify::{Verified, VerifiedFile};
 
 /// The model that is used when none is named.
@@ -147,6 +149,15 @@ impl Zoo {
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) for a name that is taken; those of the manifest and of [`load`](Self::load).
     pub fn add(&self, folder: &Path) -> Result<ModelInfo> {
         add::add(self, folder)
+    }
+
+    /// Takes a model out of this home: what was fetched or put into the home is deleted, and a folder that was [added](Self::add) stays where it is.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such model, or none of its files is here; [`Unsupported`](ErrorKind::Unsupported) for one of this
+    /// build, which has no files; those of the file system.
+    pub fn remove(&self, name: &str) -> Result<Removed> {
+        remove::remove(self, name)
     }
 
     /// Computes the sums of a model's files again, compares them with what they must be, and runs its graphs once.

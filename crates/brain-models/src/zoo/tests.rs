@@ -128,6 +128,35 @@ fn a_folder_of_ones_own_becomes_a_model() {
     std::fs::write(mine.path().join("mine.onnx"), b"something else").unwrap();
     let changed = zoo.verify("mine").unwrap_err();
     assert!(changed.kind() == ErrorKind::Corrupt && changed.message().contains("mine.onnx is not what it must be"), "{changed}");
+
+    // What was added goes; the folder stays, and the name is free again.
+    let removed = zoo.remove("mine").unwrap();
+    assert_eq!((removed.bytes, removed.left_at.unwrap()), (0, std::fs::canonicalize(mine.path()).unwrap()));
+    assert_eq!(std::fs::read_dir(mine.path()).unwrap().count(), 2);
+    assert_eq!(zoo.remove("mine").unwrap_err().kind(), ErrorKind::NotFound);
+    // One whose folder is gone is forgotten too.
+    let gone = folder(manifest(serde_json::json!({})));
+    zoo.add(gone.path()).unwrap();
+    drop(gone);
+    assert!(zoo.remove("mine").unwrap().added);
+    assert_eq!(zoo.remove("mine").unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn what_was_fetched_is_deleted_and_what_is_built_in_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let zoo = Zoo::of_home(home.path());
+    assert_eq!(zoo.remove(DEFAULT_MODEL).unwrap_err().kind(), ErrorKind::Unsupported);
+    let absent = zoo.remove("clip-vit-base32-torch").unwrap_err();
+    assert!(absent.kind() == ErrorKind::NotFound && absent.message().contains("clip-vit-base-patch32 has no files here"), "{absent}");
+
+    let place = home.path().join(FOLDER).join("clip-vit-base-patch32");
+    std::fs::create_dir_all(place.join("inner")).unwrap();
+    std::fs::write(place.join("image.onnx"), [0; 300]).unwrap();
+    std::fs::write(place.join("inner/text.onnx.part"), [0; 20]).unwrap();
+    let removed = zoo.remove("clip-vit-base32-torch").unwrap();
+    assert_eq!((removed.name.as_str(), removed.bytes, removed.left_at), ("clip-vit-base-patch32", 320, None));
+    assert!(!place.exists());
 }
 
 #[test]

@@ -88,8 +88,8 @@ fn files(found: &Found) -> Result<Vec<VerifiedFile>> {
         if let Some((expected, _)) = expected.filter(|(expected, _)| !expected.eq_ignore_ascii_case(&sha256)) {
             return Err(Error::corrupt(format!("{} is not what it must be: its SHA-256 is {sha256}, expected {expected}", path.display()))
                 .with_hint(match found.added {
-                    true => "put the right file there, or delete the model's link in the home and add it again".to_owned(),
-                    false => format!("delete it and fetch it again: brain models pull {}", found.manifest.name),
+                    true => format!("put the right file there, or `brain models remove {}` and add it again", found.manifest.name),
+                    false => format!("fetch it again: `brain models remove {0}`, then `brain models pull {0}`", found.manifest.name),
                 }));
         }
         sums.keep(name, sha256.clone(), checked)?;

@@ -16,13 +16,20 @@ use crate::compute::Failure;
 /// The models of a home, and those that were loaded.
 pub(crate) struct Models {
     zoo: Zoo,
+    /// How they are run, where it is not the environment that says so.
+    runtime: Option<RuntimeOptions>,
     /// By the name that was asked for. A model is large and slow to load, and every search by a sentence wants it.
     loaded: Mutex<HashMap<String, Arc<dyn Embedder>>>,
 }
 
 impl Models {
     pub(crate) fn of(home: &Path) -> Self {
-        Self { zoo: Zoo::of_home(home), loaded: Mutex::default() }
+        Self { zoo: Zoo::of_home(home), runtime: None, loaded: Mutex::default() }
+    }
+
+    /// Models that are run as `options` say.
+    pub(crate) fn run_by(self, options: RuntimeOptions) -> Self {
+        Self { runtime: Some(options), ..self }
     }
 
     pub(crate) fn zoo(&self) -> &Zoo {
@@ -36,7 +43,11 @@ impl Models {
         if let Some(embedder) = loaded.get(name) {
             return Ok(Arc::clone(embedder));
         }
-        let embedder = self.zoo.clone().with_runtime(RuntimeOptions::of_environment()?).load(name)?;
+        let options = match &self.runtime {
+            Some(options) => options.clone(),
+            None => RuntimeOptions::of_environment()?,
+        };
+        let embedder = self.zoo.clone().with_runtime(options).load(name)?;
         loaded.insert(name.to_owned(), Arc::clone(&embedder));
         Ok(embedder)
     }

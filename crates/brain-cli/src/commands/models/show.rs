@@ -1,7 +1,7 @@
 //! What is known of models, for people and for programs.
 
 use brain::brain_models::zoo::ModelFile;
-use brain::brain_models::{FetchedFile, Manifest, ModelInfo, ModelState, SumOrigin, Verified};
+use brain::brain_models::{FetchedFile, Manifest, ModelInfo, ModelState, Removed, Runtime, SumOrigin, Verified};
 use serde_json::{Value, json};
 
 use crate::failure::Result;
@@ -20,9 +20,11 @@ pub(super) fn list(output: &mut Output, models: &[ModelInfo]) -> Result<()> {
     Ok(output.table(&table)?)
 }
 
-pub(super) fn info(output: &mut Output, model: &ModelInfo) -> Result<()> {
+pub(super) fn info(output: &mut Output, model: &ModelInfo, runtime: &Runtime) -> Result<()> {
     if output.is_json() {
-        return Ok(output.document(&document(model))?);
+        let mut document = document(model);
+        document["runtime"] = json!(runtime.to_string());
+        return Ok(output.document(&document)?);
     }
     let manifest = &model.manifest;
     output.heading(&manifest.name)?;
@@ -39,6 +41,8 @@ pub(super) fn info(output: &mut Output, model: &ModelInfo) -> Result<()> {
     if let Some(text) = &manifest.text {
         output.line(format_args!("reads      up to {} tokens", text.tokenizer.context))?;
     }
+    // What was chosen; what it then is, version and device, is known once it runs.
+    output.line(format_args!("run by     {runtime}"))?;
     for ModelFile { name, bytes, sha256 } in &model.files {
         let sum = sha256.as_ref().map_or_else(String::new, |sum| format!(", sha256 {sum}"));
         output.line(format_args!("file       {name}, {}{sum}", megabytes(*bytes)))?;
@@ -100,6 +104,22 @@ pub(super) fn verified(output: &mut Output, model: &ModelInfo, verified: &Verifi
         }
     }
     Ok(output.line(format_args!("the model {} is as it must be; fingerprint {fingerprint}", model.manifest.name))?)
+}
+
+pub(super) fn removed(output: &mut Output, removed: &Removed) -> Result<()> {
+    let Removed { name, added, bytes, left_at, .. } = removed;
+    if output.is_json() {
+        return Ok(output.document(&json!({ "removed": name, "bytes": bytes, "left_at": left_at }))?);
+    }
+    match left_at {
+        Some(folder) => output.line(format_args!("the model {name} is removed; its files stay in {}", folder.display()))?,
+        None => output.line(format_args!("the model {name} is removed: {} are deleted", megabytes(*bytes)))?,
+    }
+    Ok(match (added, left_at) {
+        (false, _) => output.hint(format_args!("to have it again: brain models pull {name}"))?,
+        (true, Some(folder)) => output.hint(format_args!("to have it again: brain models add {}", folder.display()))?,
+        (true, None) => (),
+    })
 }
 
 fn next(output: &mut Output, manifest: &Manifest) -> Result<()> {

@@ -29,7 +29,7 @@ const SCENES: &str = "quickstart-scenes";
 const SCENES_KEY: &str = "gt_sim";
 
 pub(super) async fn run(session: &mut Session<'_>, args: &QuickstartArgs) -> Result<()> {
-    let brain = session.brain()?;
+    let brain = args.runtime.of(session.brain()?);
     let backend = match &args.backend {
         Some(name) => Some(brain.config().backend_name(name, "--backend")?),
         None => None,

@@ -17,7 +17,7 @@ use crate::session::Session;
 pub(super) async fn run(session: &mut Session<'_>, args: &SortArgs) -> Result<()> {
     let view = args.view.some_view()?;
     let asked = args.query.query()?;
-    let brain = session.brain()?;
+    let brain = args.runtime.of(session.brain()?);
     let similarity = brain.load_brain_results(&args.run.name, &args.run.brain_key).await?;
     let names = names_of_queries(&similarity, &asked, args.aggregation).await?;
     let Sorted { results, report } = search(&similarity, args, asked.query.clone(), view).await?;

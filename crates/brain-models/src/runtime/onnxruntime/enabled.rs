@@ -10,9 +10,10 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{OutputSelector, RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType};
 
+use super::device::{self, Target};
 use super::library::{self, Library};
 use crate::runtime::graph::{self, Array, Dimension, Element, Graph, Port, Rows, Tensor};
-use crate::runtime::{Device, OnMissingDevice, OnnxRuntime, Source, Threads};
+use crate::runtime::{OnnxRuntime, Source, Threads};
 
 struct OnnxGraph {
     name: String,
@@ -35,27 +36,27 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         // Threads that wait in a loop take the cores from those that read and decode the next pictures.
         builder.with_intra_op_spinning(false).map_err(|error| failed(&error))
     };
-    let on_cores = || format!("{threads} {}", if threads == 1 { "thread" } else { "threads" });
-    let (mut builder, device) = match settings.device {
-        Device::Cpu => (builder()?, on_cores()),
-        Device::Cuda { card, on_missing } => match (with_card(builder()?, card, &library), on_missing) {
-            (Ok(builder), _) => (builder, format!("CUDA card {card}")),
-            (Err(_), OnMissingDevice::UseCpu) => (builder()?, format!("{}, for want of CUDA", on_cores())),
-            (Err(error), OnMissingDevice::Error) => return Err(error),
-        },
-    };
-    let session = match source {
-        Source::File(path) => {
-            std::fs::File::open(path).map_err(|error| Error::io("read the graph", path, error))?;
-            builder.commit_from_file(path)
-        }
+    if let Source::File(path) = source {
+        // What is wrong with the file itself is better said by the system than by a loader.
+        std::fs::File::open(path).map_err(|error| Error::io("read the graph", path, error))?;
+    }
+    let commit = |mut builder: SessionBuilder| match source {
+        Source::File(path) => builder.commit_from_file(path),
         Source::Static(bytes) => builder.commit_from_memory(bytes),
     };
-    let session = session.map_err(|error| {
-        let place = if let Source::File(path) = source { format!(" in {}", path.display()) } else { String::new() };
-        Error::corrupt(format!("the graph of {name}{place} cannot be loaded: {error}"))
-            .with_hint("it must be an ONNX file, with its weights beside it")
-    })?;
+    let load = |target| match target {
+        Target::Cores => commit(builder()?).map_err(|error| {
+            let place = if let Source::File(path) = source { format!(" in {}", path.display()) } else { String::new() };
+            Error::corrupt(format!("the graph of {name}{place} cannot be loaded: {error}"))
+                .with_hint("it must be an ONNX file, with its weights beside it")
+        }),
+        Target::Card(card) => {
+            let alone = builder()?.with_disable_cpu_fallback().map_err(|error| failed(&error))?;
+            commit(with_card(alone, card, &library)?).map_err(|error| without_card(card, &library, &error))
+        }
+        Target::CardAndCores(card) => commit(with_card(builder()?, card, &library)?).map_err(|error| without_card(card, &library, &error)),
+    };
+    let (session, place) = device::place(settings.device, threads, load)?;
     let narrow = session.inputs().iter().filter(|input| element(input) == Some(TensorElementType::Int32)).map(|input| input.name().to_owned());
     Ok(Arc::new(OnnxGraph {
         name: name.to_owned(),
@@ -63,22 +64,25 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         inputs: session.inputs().iter().map(port).collect(),
         outputs: session.outputs().iter().map(port).collect(),
         session: Mutex::new(session),
-        runtime: format!("ONNX Runtime {} on {device}", library.version),
+        runtime: format!("ONNX Runtime {} on {place}", library.version),
     }))
 }
 
 /// A builder of sessions on a graphics card.
 fn with_card(builder: SessionBuilder, card: u32, library: &Library) -> Result<SessionBuilder> {
     preload(&library.path);
-    // The driver counts in an i32; no machine has so many.
-    let cuda = ep::CUDA::default().with_device_id(card as i32).build().error_on_failure();
-    builder.with_execution_providers([cuda]).map_err(|error| {
-        Error::new(
-            ErrorKind::Unavailable,
-            format!("ONNX Runtime at {} cannot compute on CUDA card {card}: {}", library.path.display(), error.message()),
-        )
-        .with_hint("it takes NVIDIA's driver and a build with CUDA, such as the wheel `onnxruntime-gpu[cuda,cudnn]`; or compute on the cores")
-    })
+    // The driver counts in an i32; no machine has so many. Left to itself, the provider rounds what it multiplies to ten bits (TF32), and the vectors would
+    // no longer be those of other devices to 1e-4.
+    let cuda = ep::CUDA::default().with_device_id(card as i32).with_tf32(false).build().error_on_failure();
+    builder.with_execution_providers([cuda]).map_err(|error| without_card(card, library, &error))
+}
+
+fn without_card(card: u32, library: &Library, error: &dyn std::fmt::Display) -> Error {
+    let message = format!("ONNX Runtime at {} cannot compute on CUDA card {card} (its CUDAExecutionProvider): {error}", library.path.display());
+    Error::new(ErrorKind::Unavailable, message).with_hint(
+        "it takes NVIDIA's driver and a build with CUDA, such as the wheel `onnxruntime-gpu[cuda,cudnn]`; or compute on the cores (onnxruntime), or where \
+         there is no card (onnxruntime:cuda-or-cpu)",
+    )
 }
 
 /// Opens the CUDA libraries that wheels of NVIDIA's installed beside that of ONNX Runtime: the system's loader does not look there.

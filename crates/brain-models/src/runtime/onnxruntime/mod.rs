@@ -5,6 +5,8 @@
 //!
 //! A batch is run in one go on all threads. One session runs one batch at a time, as its makers' crate demands.
 
+#[cfg(feature = "onnxruntime")]
+mod device;
 #[cfg(not(feature = "onnxruntime"))]
 mod disabled;
 #[cfg(feature = "onnxruntime")]
