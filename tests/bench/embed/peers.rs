@@ -10,16 +10,21 @@ use crate::measure::alone;
 
 const SCRIPT: &str = include_str!("peers.py");
 
-/// Prints Python's photos a second beside ours. `python` needs numpy, pillow and onnxruntime.
+/// Prints Python's photos a second beside ours: as its programs do it, a photo after another, and as the best of them do. `python` needs numpy, pillow and
+/// onnxruntime.
 pub(super) fn compare(python: &str, subject: &Subject, photos: &[PathBuf], rounds: usize, ours: &[(Way, f64)]) {
     for threads in [1, 2] {
         let work = json!({ "photos": photos, "threads": threads, "rounds": rounds });
-        let theirs = ask(python, subject, work)["photos_s"].as_f64().unwrap();
+        let theirs = ask(python, subject, work);
         println!("\n{} in Python by Pillow and ONNX Runtime, {}", subject.name, count(threads));
-        alone("  files to embeddings", theirs, "photos/s");
-        for (way, ours) in ours.iter().filter(|(way, _)| way.threads == threads) {
-            alone(&format!("  ours by {} to that", way.name), ours / theirs, "");
+        for (how, rate) in theirs["photos_s"].as_object().unwrap() {
+            let rate = rate.as_f64().unwrap();
+            alone(&format!("  files to embeddings, {how}"), rate, "photos/s");
+            for (way, ours) in ours.iter().filter(|(way, _)| way.threads == threads) {
+                alone(&format!("  ours by {} to that", way.name), ours / rate, "");
+            }
         }
+        alone("  peak memory", theirs["peak_mb"].as_f64().unwrap(), "MB");
     }
 }
 

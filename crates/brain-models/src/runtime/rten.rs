@@ -46,7 +46,7 @@ pub(super) fn load(name: &str, source: Source<'_>, threads: Threads) -> Result<A
     // A file that was loaded was read to its end.
     if cubic.unwrap_or(false) {
         return Err(Error::unsupported(format!("the graph of {name} interpolates by cubics (its operator Resize), which rten would do wrong"))
-            .with_hint("use the runtime onnxruntime, or export the graph for pictures of one size"));
+            .with_hint("run it by ONNX Runtime (--runtime onnxruntime), or export the graph for pictures of one size"));
     }
     let ports = |ids: &[NodeId]| ids.iter().map(|&id| port(&model, id)).collect::<Vec<_>>();
     Ok(Arc::new(RtenGraph {
@@ -66,7 +66,7 @@ fn refused(name: &str, source: Source<'_>, error: LoadError) -> Error {
         Source::Static(_) => String::new(),
     };
     Error::corrupt(format!("the graph of {name}{place} cannot be loaded: {error}"))
-        .with_hint("it must be an ONNX file of operators that rten knows; the runtime onnxruntime knows all")
+        .with_hint("it must be an ONNX file of operators that rten knows; ONNX Runtime (--runtime onnxruntime) knows all")
         .with_source(error)
 }
 

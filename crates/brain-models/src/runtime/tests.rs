@@ -82,7 +82,8 @@ fn pictures_are_embedded_as_pytorch_embeds_them() {
             if options.runtime == Runtime::Rten && (model, file) == ("dinov2", "vision.onnx") {
                 let error = load(model, Source::File(&golden(model).join(file)), &options).err().unwrap();
                 assert_eq!(error.kind(), ErrorKind::Unsupported);
-                assert!(error.message().contains("interpolates by cubics"), "{error}");
+                assert!(error.message().contains("interpolates by cubics (its operator Resize)"), "{error}");
+                assert!(error.hint().unwrap().contains("--runtime onnxruntime"), "{error:?}");
                 continue;
             }
             let graph = open(model, file, &options);

@@ -115,11 +115,12 @@ pub(super) fn removed(output: &mut Output, removed: &Removed) -> Result<()> {
         Some(folder) => output.line(format_args!("the model {name} is removed; its files stay in {}", folder.display()))?,
         None => output.line(format_args!("the model {name} is removed: {} are deleted", megabytes(*bytes)))?,
     }
-    Ok(match (added, left_at) {
+    match (added, left_at) {
         (false, _) => output.hint(format_args!("to have it again: brain models pull {name}"))?,
         (true, Some(folder)) => output.hint(format_args!("to have it again: brain models add {}", folder.display()))?,
-        (true, None) => (),
-    })
+        (true, None) => {}
+    }
+    Ok(())
 }
 
 fn next(output: &mut Output, manifest: &Manifest) -> Result<()> {
