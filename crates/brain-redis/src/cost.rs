@@ -74,7 +74,7 @@ impl Shortfalls {
     /// How likely the graph falls short of a view.
     pub(crate) fn likely(&self, scope: Scope<'_>) -> f64 {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).filter(|tally| Some(tally.view) == name(scope));
-        known.map_or(0.5, |Tally { asked, short, .. }| (short + 0.5) / (asked + 1.0))
+        known.map_or(0.5, |Tally { asked, short, .. }| (short + 0.25) / (asked + 0.5))
     }
 
     pub(crate) fn note(&self, scope: Scope<'_>, is_short: bool) {

@@ -55,6 +55,11 @@ pub(crate) fn is_taken_index(error: &DriverError) -> bool {
     error.details().to_ascii_lowercase().contains("index already exists")
 }
 
+/// With how many rows the server answers at most, where it says so.
+pub(crate) fn rows_most(error: &DriverError) -> Option<usize> {
+    error.details().split("LIMIT exceeds maximum of ").nth(1)?.trim().parse().ok()
+}
+
 struct Verdict {
     kind: ErrorKind,
     reason: String,
@@ -161,6 +166,9 @@ fn of_words(error: &DriverError, says: &str) -> Verdict {
             "check index_name; a server that keeps nothing over a restart loses its indexes",
         );
     }
+    if rows_most(error).is_some() {
+        return final_verdict(ErrorKind::Unsupported, without_code(says), "raise the server's MAXSEARCHRESULTS, or ask for less at once");
+    }
     if lower.contains("unknown command") {
         return final_verdict(
             ErrorKind::Unsupported,
@@ -253,6 +261,7 @@ mod tests {
     fn an_answer_that_never_came_is_lost() {
         assert!(is_lost(&DriverError::new(DriverKind::Canceled, "Canceled.")));
         assert!(is_lost(&DriverError::new(DriverKind::IO, "Os { kind: BrokenPipe }")));
+        assert_eq!(rows_most(&DriverError::new(DriverKind::Unknown, "LIMIT exceeds maximum of 10000")), Some(10_000));
         assert!(!is_lost(&DriverError::new(DriverKind::Unknown, "OOM command not allowed")));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::connect::Pool;
 use crate::cost::Shortfalls;
+use crate::knn::ROWS_MOST;
 use crate::note::Note;
 use crate::options::{Algorithm, Number, Options};
 use crate::remove::ABANDONED;
@@ -49,6 +50,8 @@ pub struct RedisIndex {
     pub(crate) shortfalls: Shortfalls,
     /// What was found out about an index that others made, and stands in the run's record: nothing is written beside theirs.
     pub(crate) measured: Option<Calibration>,
+    /// With how many rows the server answers at most, as far as is known.
+    rows_most: AtomicUsize,
     pub(crate) counted: Mutex<Option<(Standing, u64)>>,
     capabilities: Capabilities,
     note: RwLock<Option<Note>>,
@@ -94,6 +97,7 @@ impl RedisIndex {
             keys: Keys::default(),
             shortfalls: Shortfalls::default(),
             measured: None,
+            rows_most: AtomicUsize::new(ROWS_MOST),
             counted: Mutex::default(),
             capabilities,
             note: RwLock::new(note),
@@ -172,7 +176,14 @@ impl RedisIndex {
         if error::is_unknown_index(&failure) {
             return self.gone();
         }
+        if let Some(most) = error::rows_most(&failure) {
+            self.rows_most.fetch_min(most, Ordering::Relaxed);
+        }
         error::of(failure, &format!("{what} the index {}", self.options.name))
+    }
+
+    pub(crate) fn rows_most(&self) -> usize {
+        self.rows_most.load(Ordering::Relaxed)
     }
 
     /// The error of an index that was there when it was opened.

@@ -14,7 +14,7 @@ use crate::{keys, wire};
 const DISTANCE: &str = "__distance";
 /// A word that no document holds: all are those that do not have it. A graph compares each row of such a filter.
 const NOWHERE: &str = "(-brain0nowhere)";
-/// The most rows that the server answers with, by its default.
+/// The most rows that a server answers with by its default; some are set up for fewer, and say so when they are asked for more.
 pub(crate) const ROWS_MOST: usize = 1_000_000;
 
 /// Which rows the server compares.
@@ -67,7 +67,7 @@ impl RedisIndex {
     /// The `k` rows nearest to a query, by the server's own distances, in order.
     pub(crate) async fn knn(&self, query: &[f32], among: Among<'_>, k: usize) -> Result<Found> {
         let command = self.search_command(query, among, k);
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(&self.pool);
         let mut found = loop {
             match self.found(&command).await {
                 Ok(found) => break found,

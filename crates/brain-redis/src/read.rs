@@ -30,7 +30,7 @@ const STEP: usize = 4_000;
 const GATHERED: usize = 1 << 16;
 /// How many samples are looked for with one query.
 const SAMPLES: usize = 200;
-/// How many patches of them are listed at once.
+/// How many patches of them are listed at once, at most.
 const PAGE: usize = 10_000;
 /// How many keys are remembered on a walk, at least.
 const REMEMBERED: usize = 1 << 17;
@@ -98,18 +98,24 @@ impl RedisIndex {
             return self.walked_patches_of(&samples).await;
         }
         let mut patches = Vec::new();
-        for texts in texts.chunks(SAMPLES) {
+        let mut parts: Vec<&[String]> = texts.chunks(SAMPLES).collect();
+        while let Some(texts) = parts.pop() {
             let tags: Vec<String> = texts.iter().map(|text| keys::tag(keys::bare(text))).collect();
             let query = format!("@{}:{{{}}}", keys::tag(&field.name), tags.join("|"));
-            let mut seen = 0;
-            loop {
-                let page = self.tagged(&query, &field.name, seen).await?;
-                let count = page.len();
-                patches.extend(page.into_iter().flatten().filter(|patch| samples.binary_search(&patch.sample_id).is_ok()));
-                seen += count;
-                if count < PAGE {
-                    break;
+            let most = PAGE.min(self.rows_most());
+            let page = match self.tagged(&query, &field.name, most).await {
+                // The server has just said that it answers with fewer.
+                Err(_) if self.rows_most() < most => {
+                    parts.push(texts);
+                    continue;
                 }
+                page => page?,
+            };
+            match texts.split_at(texts.len() / 2) {
+                _ if page.len() < most => patches.extend(page.into_iter().flatten().filter(|patch| samples.binary_search(&patch.sample_id).is_ok())),
+                // There may be more of them.
+                ([], _) => return self.walked_patches_of(&samples).await,
+                halves => parts.extend([halves.0, halves.1]),
             }
         }
         patches.sort_unstable();
@@ -117,12 +123,12 @@ impl RedisIndex {
         Ok(patches)
     }
 
-    async fn tagged(&self, query: &str, sample: &str, seen: usize) -> Result<Vec<Option<Item>>> {
+    async fn tagged(&self, query: &str, sample: &str, most: usize) -> Result<Vec<Option<Item>>> {
         let answer = self
             .pool
             .retrying(|connection| async move {
                 let command = Command::new("FT.SEARCH").arg(self.options.name.clone()).arg(query.to_owned());
-                let command = command.arg("RETURN").arg("1").arg(sample.to_owned()).arg("LIMIT").arg(seen).arg(PAGE);
+                let command = command.arg("RETURN").arg("1").arg(sample.to_owned()).arg("LIMIT").arg("0").arg(most);
                 let command = command.arg("TIMEOUT").arg(self.query_timeout()).arg("DIALECT").arg("2");
                 let answers = self.ask(&connection, vec![command]).await?;
                 answers.into_iter().next().ok_or_else(|| Error::unexpected("the server answered nothing"))

@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
     /// Adds the next go's rows, after asking for `more`; whether there was one.
     pub(crate) async fn next(&mut self, more: &mut (dyn Iterator<Item = Vec<ItemId>> + Send), rows: &mut Rows) -> Result<bool> {
         let before = (rows.items.len(), rows.numbers.len(), rows.missing.len());
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(&self.index.pool);
         loop {
             while self.asked.len() < AHEAD
                 && let Some(ids) = more.next()
@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
     /// A step over the keys of the server, from `cursor` on: the ids of those that are the index's, and where the next step begins, if there is one.
     pub(crate) async fn scan(&mut self, cursor: &str, buckets: usize, found: &mut Vec<ItemId>) -> Result<Option<String>> {
         let before = found.len();
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(&self.index.pool);
         loop {
             match self.try_scan(cursor, buckets, found).await {
                 Ok(next) => return Ok(next),

@@ -11,7 +11,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::cost::View;
 use crate::index::RedisIndex;
-use crate::knn::{Among, ROWS_MOST};
+use crate::knn::Among;
 use crate::note::Note;
 use crate::options::{Algorithm, Number};
 use crate::scope::KeyWords;
@@ -51,6 +51,17 @@ enum Every {
 
 impl RedisIndex {
     pub(crate) async fn find_nearest(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
+        loop {
+            let most = self.rows_most();
+            match self.find(request).await {
+                // The server has just said that it answers with fewer rows than were asked for: there are other ways.
+                Err(_) if self.rows_most() < most => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn find(&self, request: NearestRequest<'_>) -> Result<NearestResponse> {
         let dimension = self.spec.dimension;
         validate::queries(request.queries, dimension)?;
         let queries: Vec<&[f32]> = request.queries.chunks_exact(dimension).collect();
@@ -88,13 +99,17 @@ impl RedisIndex {
         if request.direction == Direction::Farthest && (self.spec.metric == Metric::Euclidean || self.schema.number == Number::Half) {
             return Ok(Way::Here("the server ranks the nearest only, so the rows were compared here"));
         }
-        if request.k >= ROWS_MOST {
-            return Ok(Way::Here("the server answers with a million rows at most, so the rows were compared here"));
+        if request.k >= self.rows_most() {
+            return Ok(Way::Here("the server answers with fewer rows at most, so the rows were compared here"));
         }
         let is_view = !matches!(request.scope, Scope::All);
         if self.schema.number == Number::Half {
             let exactly = request.precision == Precision::Exact;
-            return Ok(if exactly || is_view { Way::Here("the server would round the query, so the rows were compared here") } else { Way::Halves });
+            return Ok(if exactly || is_view || halves_wanted(request.k) > self.rows_most() {
+                Way::Here("the server would round the query, so the rows were compared here")
+            } else {
+                Way::Halves
+            });
         }
         if request.precision == Precision::Exact || request.direction == Direction::Farthest || self.schema.algorithm == Algorithm::Flat {
             return Ok(Way::Every(None));
@@ -146,6 +161,9 @@ impl RedisIndex {
         if k > EF_MOST {
             return Effort::None(format!("the graph keeps at most {EF_MOST} rows in sight, and {k} are needed"));
         }
+        if k > self.rows_most() {
+            return Effort::None(format!("the server answers with at most {} rows, and {k} are needed", self.rows_most()));
+        }
         let at_least = |effort: u32| Effort::Enough(effort.max(k as u32));
         if let Some(effort) = self.options.ef_runtime {
             return at_least(effort);
@@ -189,7 +207,7 @@ impl RedisIndex {
         }
         let answers: Vec<Option<Vec<Hit>>> = stream::iter(answers).buffered(AT_ONCE).try_collect().await?;
         let Some(hits) = answers.into_iter().collect() else {
-            let why = "the server's single precision does not tell these rows apart, so they were compared here";
+            let why = "the server does not tell these rows apart, or answers with too few of them, so they were compared here";
             return Ok(NearestResponse { declined, ..self.compared_here(queries, request, why).await? });
         };
         let remark = match every {
@@ -203,7 +221,8 @@ impl RedisIndex {
     async fn how(&self, request: &NearestRequest<'_>) -> Result<Every> {
         let (Scope::Items(set) | Scope::Samples(set)) = request.scope else { return Ok(Every::All(request.k)) };
         let view = self.view(request).await?;
-        if view.by_keys() > view.by_all(self.schema.algorithm) || view.within > KEYS_MOST {
+        let is_too_much = view.wanted >= self.rows_most();
+        if view.within > KEYS_MOST || !is_too_much && view.by_keys() > view.by_all(self.schema.algorithm) {
             return Ok(Every::All(view.wanted));
         }
         Ok(Every::Keys(if view.by_sample {
@@ -232,7 +251,7 @@ impl RedisIndex {
         // One row more shows whether the last one ties with what follows it.
         asked = asked.max(request.k).saturating_add(1);
         loop {
-            if asked > ROWS_MOST {
+            if asked > self.rows_most() {
                 return Ok(None);
             }
             let found = self.knn(query, among, asked).await?;
@@ -264,7 +283,7 @@ impl RedisIndex {
 
     /// The server's candidates, whose stored halves are compared with the whole query.
     async fn halves(&self, queries: &[&[f32]], request: NearestRequest<'_>) -> Result<NearestResponse> {
-        let candidates = request.k + request.k.div_ceil(2).max(20);
+        let candidates = halves_wanted(request.k);
         let effort = match self.effort(self.current_note().await?.as_ref(), candidates) {
             _ if self.schema.algorithm == Algorithm::Flat => None,
             Effort::Enough(effort) if self.estimate(Scope::All).await? >= self.exact_below => Some(effort),
@@ -311,6 +330,11 @@ impl RedisIndex {
     pub(crate) async fn exactly(&self, query: &[f32], k: usize) -> Result<Vec<Hit>> {
         Ok(self.knn(query, Among::All, k).await?.hits)
     }
+}
+
+/// How many candidates are compared in full, where the server compares halves.
+fn halves_wanted(k: usize) -> usize {
+    k + k.div_ceil(2).max(20)
 }
 
 enum Effort {

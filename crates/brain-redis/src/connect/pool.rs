@@ -5,9 +5,9 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use brain_core::{Error, ErrorKind, Result};
+use brain_core::{Error, Result};
 use fred::clients::Client;
 use fred::error::{Error as DriverError, ErrorKind as DriverKind};
 use fred::interfaces::ClientLike as _;
@@ -23,6 +23,8 @@ use crate::error;
 
 /// How long one connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A server that refuses connections for so long is not being restarted: who asks it is told at once, until it is back.
+const DEAD: Duration = Duration::from_secs(8);
 /// How long a caller waits for a connection that broke to come back.
 const COMES_BACK: Duration = Duration::from_secs(2);
 
@@ -37,6 +39,8 @@ struct Shared {
     lines: StdMutex<Vec<Line>>,
     turns: Semaphore,
     server: OnceCell<Server>,
+    /// Since when nobody listens there.
+    refused: StdMutex<Option<Instant>>,
     /// Whether the server ever answered.
     reached: AtomicBool,
 }
@@ -65,7 +69,15 @@ impl Pool {
     pub fn new(settings: Settings) -> Self {
         let turns = Semaphore::new(settings.pool_size);
         let slots = (0..settings.pool_size).map(|_| Slot::default()).collect();
-        Self(Arc::new(Shared { settings, slots, lines: StdMutex::default(), turns, server: OnceCell::new(), reached: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            settings,
+            slots,
+            lines: StdMutex::default(),
+            turns,
+            server: OnceCell::new(),
+            refused: StdMutex::default(),
+            reached: AtomicBool::new(false),
+        }))
     }
 
     /// How the server is reached.
@@ -107,7 +119,9 @@ impl Pool {
         let tls = settings.tls.as_ref().map(|tls| tls.config()).transpose()?;
         let timed_out = |_| DriverError::new(DriverKind::Timeout, "Request timed out.");
         let made = tokio::time::timeout(CONNECT_TIMEOUT, Line::connect(settings, tls)).await.map_err(timed_out);
-        made.and_then(|made| made).map_err(|failure| error::of_connecting(failure, &settings.address(), settings.tls.is_some()))
+        let made = made.and_then(|made| made);
+        self.heard(made.as_ref().err());
+        made.map_err(|failure| error::of_connecting(failure, &settings.address(), settings.tls.is_some()))
     }
 
     /// Waits until fewer than `pool_size` questions are under way by lines. Nobody waits for another turn meanwhile.
@@ -127,6 +141,21 @@ impl Pool {
     /// Drops the lines that are kept: one broke, so that the others will not be better.
     pub(crate) fn drop_lines(&self) {
         self.lines().clear();
+    }
+
+    /// Takes down whether somebody listens there.
+    fn heard(&self, failure: Option<&DriverError>) {
+        let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure.is_some_and(|failure| failure.details().contains("ConnectionRefused")) {
+            refused.get_or_insert_with(Instant::now);
+        } else {
+            *refused = None;
+        }
+    }
+
+    /// Whether nobody has listened there for so long that no restart is to be expected.
+    pub(super) fn is_dead(&self) -> bool {
+        self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|since| since.elapsed() >= DEAD)
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
@@ -166,14 +195,10 @@ impl Pool {
             Some(made) => made,
             none => none.insert(self.connect().await?),
         };
-        if !made.client.is_connected() && tokio::time::timeout(COMES_BACK, made.client.wait_for_connect()).await.is_err() {
-            // A connection of its own says why it does not come back.
-            self.connect().await?;
-            if !made.client.is_connected() {
-                return Err(Error::new(ErrorKind::Unavailable, format!("the connection to Redis at {} broke", self.0.settings.address()))
-                    .with_hint(error::AGAIN)
-                    .retryable());
-            }
+        let comes_back = if self.is_dead() { Duration::ZERO } else { COMES_BACK };
+        if !made.client.is_connected() && tokio::time::timeout(comes_back, made.client.wait_for_connect()).await.is_err() {
+            // Another one says why it does not come back, or takes its place.
+            *made = self.connect().await?;
         }
         Ok(Connection { client: made.client.clone(), _lent: lent })
     }
@@ -203,7 +228,9 @@ impl Pool {
         // Without a policy a command hangs once its connection is gone.
         let policy = ReconnectPolicy::new_exponential(0, 50, 2_000, 2);
         let client = Client::new(config, Some(performance), Some(connection), Some(policy));
-        match client.init().await {
+        let made = client.init().await;
+        self.heard(made.as_ref().err());
+        match made {
             Ok(task) => {
                 self.0.reached.store(true, Ordering::Relaxed);
                 Ok(Made { client, task })

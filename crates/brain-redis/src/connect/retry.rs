@@ -14,12 +14,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Pool {
     /// Does `work`, which must not matter if it is done twice, until it succeeds, fails for good, or half a minute is over. A server that never answered
-    /// is not waited for.
+    /// is not waited for, nor one that is dead.
     ///
     /// # Errors
     /// The last failure.
     pub async fn retrying<T, F: Future<Output = Result<T>>>(&self, mut work: impl FnMut(Connection) -> F) -> Result<T> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(self);
         loop {
             let failure = match self.get().await {
                 Ok(connection) => match work(connection).await {
@@ -35,14 +35,15 @@ impl Pool {
 }
 
 /// How long it is tried again.
-pub(crate) struct Patience {
+pub(crate) struct Patience<'a> {
+    pool: &'a Pool,
     until: Instant,
     pause: Duration,
 }
 
-impl Patience {
-    pub(crate) fn new() -> Self {
-        Self { until: Instant::now() + PATIENCE, pause: FIRST_PAUSE }
+impl<'a> Patience<'a> {
+    pub(crate) fn new(pool: &'a Pool) -> Self {
+        Self { pool, until: Instant::now() + PATIENCE, pause: FIRST_PAUSE }
     }
 
     /// Waits before the next try.
@@ -50,7 +51,7 @@ impl Patience {
     /// # Errors
     /// The failure, where it is for good, or there have been tries enough.
     pub(crate) async fn after(&mut self, failure: Error) -> Result<()> {
-        if !failure.is_retryable() || Instant::now() + self.pause > self.until {
+        if !failure.is_retryable() || self.pool.is_dead() || Instant::now() + self.pause > self.until {
             return Err(failure);
         }
         tokio::time::sleep(spread(self.pause)).await;

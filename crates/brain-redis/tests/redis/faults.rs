@@ -1,10 +1,10 @@
 //! What happens to rows on their way when the server, the network or the time runs out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brain_core::search::{SearchRequest, search};
-use brain_core::{AddReport, ErrorKind, Item, NoProgress, OnConflict, Result, Scope, SimilarityBackend, SimilarityIndex};
+use brain_core::{AddReport, ErrorKind, Item, NoProgress, OnConflict, OnMissing, Result, Scope, Selector, SimilarityBackend, SimilarityIndex};
 use brain_testkit::compare::Recall;
 use brain_testkit::corpus::{Corpus, Ids};
 use brain_testkit::proxy::Proxy;
@@ -217,18 +217,26 @@ fn a_server_that_is_gone_is_an_error_for_every_question() {
         let index = backend.create(&spec).await.unwrap();
         add(&*index, &rows(50, 1), OnConflict::Error).await.unwrap();
         server.stop();
+        // It might be restarting, so the first who asks waits a while. From then on all are told at once.
+        let first = index.count(Scope::All).await.err();
+        let since = Instant::now();
         let errors = [
+            first,
             index.count(Scope::All).await.err(),
             index.info().await.err(),
+            index.fetch(Selector::All).await.err(),
             search(&*index, &SearchRequest::new(vec![rows(1, 1).remove(0).1])).await.err(),
             add(&*index, &rows(2, 2), OnConflict::Overwrite).await.err(),
+            index.remove(Selector::All, OnMissing::Ignore).await.err(),
             place_backend_error(&place, &spec).await,
         ];
+        let took = since.elapsed();
         server.start();
         for error in errors {
             let error = error.unwrap();
             assert!(error.kind() == ErrorKind::Unavailable && error.is_retryable(), "{error:?}");
         }
+        assert!(took < Duration::from_secs(3), "who asks a server that is known to be dead waits {took:?}");
         // Back again, it is used again.
         assert_eq!(index.count(Scope::All).await.unwrap(), 50);
     });

@@ -55,8 +55,10 @@ fn rows_that_find_no_room_are_not_there() {
             assert!(there >= BATCH && there.is_multiple_of(BATCH), "{there} rows: part of a batch is there");
             assert_answers(&*index, &all[..there], &mut Recall::default()).await;
             let ids: Vec<_> = all[..BATCH].iter().map(|(item, _)| item.id.clone()).collect();
-            limits.set(0, "noeviction");
+            // There is always room to remove something.
             assert_eq!(index.remove(Selector::Items(&ids), OnMissing::Error).await.unwrap().removed, BATCH as u64);
+            assert_eq!(index.count(Scope::All).await.unwrap() as usize, there - BATCH);
+            limits.set(0, "noeviction");
             // Doing it again finishes it.
             let report = add(&*index, &all[..4_000], OnConflict::Skip).await.unwrap();
             assert_eq!(report.added + report.skipped, 4_000);

@@ -151,13 +151,16 @@ fn keys_without_a_usable_vector_are_no_items() {
         let rows = rows(40, Ids::Hex);
         rows.iter().for_each(|(item, vector)| hash(&mut client, &format!("{name}:{}", item.id), "v", vector));
         client.run(&["HSET", &format!("{name}:bare"), "label", "dog"]);
+        // And keys that are no hashes at all.
+        client.run(&["SET", &format!("{name}:text"), "hello"]);
+        client.run(&["RPUSH", &format!("{name}:list"), "a", "b"]);
         hash(&mut client, &format!("{name}:short"), "v", &[1.0; 3]);
         // Ranked first by the server, at no distance that is a number.
         hash(&mut client, &format!("{name}:zero"), "v", &[0.0; 16]);
         hash(&mut client, &format!("{name}:nan"), "v", &[f32::NAN; 16]);
         let attached = backend.attach(&named(&name)).await.unwrap();
         assert_answers(&*attached, &rows, &mut Recall::default()).await;
-        let odd: Vec<ItemId> = ["bare", "short", "zero", "nan"].iter().map(|id| (*id).into()).collect();
+        let odd: Vec<ItemId> = ["bare", "text", "list", "short", "zero", "nan"].iter().map(|id| (*id).into()).collect();
         assert_eq!(attached.fetch(Selector::Items(&odd)).await.unwrap().missing, odd);
     });
 }
