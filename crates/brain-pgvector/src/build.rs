@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use brain_core::search::Calibration;
 use brain_core::{Error, ItemKind, Progress, Result, Scope};
 use futures::FutureExt as _;
 use futures::future::{Either, select};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use crate::catalog;
@@ -12,7 +14,7 @@ use crate::connect::{Connection, Session, Setting};
 use crate::index::PgvectorIndex;
 use crate::options::{Method, Options, Over};
 use crate::quote::{identifier, literal, qualified};
-use crate::table::{Calibration, Table};
+use crate::table::Table;
 
 /// How often the server is asked how far it is.
 const ASKED_EVERY: Duration = Duration::from_millis(500);
@@ -98,7 +100,7 @@ impl PgvectorIndex {
             }
         }
         let process: i32 = transaction.query_typed_one("SELECT pg_backend_pid()", &[]).await.map_err(failed)?.get(0);
-        progress.start(&format!("building the index over {rows} rows"), None);
+        progress.start(&format!("building the index over {rows} rows{}", self.remark_on_memory(&transaction, rows).await?), None);
         let mut building = transaction.batch_execute(sql).boxed();
         let built = loop {
             match select(building, tokio::time::sleep(ASKED_EVERY).boxed()).await {
@@ -120,6 +122,33 @@ impl PgvectorIndex {
         built.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(true)
+    }
+
+    /// What to say where the graph will not fit the memory that the server builds it in, and the build takes many times as long.
+    async fn remark_on_memory(&self, transaction: &Transaction<'_>, rows: u64) -> Result<String> {
+        if self.options.method != Some(Method::Hnsw) {
+            return Ok(String::new());
+        }
+        let sql = "SELECT pg_size_bytes(current_setting('maintenance_work_mem')), current_setting('maintenance_work_mem')";
+        let row = transaction.query_typed_one(sql, &[]).await.map_err(|error| self.failed("build the index of", error))?;
+        let (bytes, shown): (i64, String) = (row.get(0), row.get(1));
+        let needed = rows.saturating_mul(self.bytes_of_a_node()) >> 20;
+        if u64::try_from(bytes).unwrap_or_default() >> 20 >= needed {
+            return Ok(String::new());
+        }
+        Ok(format!(" (slowly: it needs about {needed}MB, and maintenance_work_mem is {shown})"))
+    }
+
+    /// About how much memory a row of the graph takes while it is built.
+    fn bytes_of_a_node(&self) -> u64 {
+        let dimension = self.spec.dimension as u64;
+        let vector = match Over::best(self.spec.metric, self.options.halves, self.spec.dimension) {
+            Over::Column if !self.options.halves => 4 * dimension,
+            Over::Column | Over::Halves => 2 * dimension,
+            Over::Signs => dimension / 8,
+        };
+        // A header, and on the lowest level twice `m` neighbours: a pointer and a distance each.
+        128 + vector + 2 * u64::from(self.options.m) * 16
     }
 
     fn settings_of_a_build(&self, session: &Session) -> Vec<Setting> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use brain_core::search::Calibration;
 use brain_core::{
     AddReport, Capabilities, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict, OnMissing, Progress,
     RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
@@ -19,7 +20,7 @@ use crate::catalog;
 use crate::connect::{Connection, Pool};
 use crate::options::Options;
 use crate::scope::Texts;
-use crate::table::{Calibration, Note, Ranked, Table};
+use crate::table::{Note, Ranked, Table};
 
 /// For how long a count, or a look at the table, serves to plan a search with.
 const ESTIMATE: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! A table of vectors as it is: what was read of it from the catalog, and the SQL that follows from that.
 
+use brain_core::search::Calibration;
 use brain_core::{IndexSpec, ItemKind, Metric};
 use serde::{Deserialize, Serialize};
 
@@ -19,26 +20,6 @@ pub(crate) struct Note {
     /// Whether it holds a vector that the server's arithmetic in single precision cannot compare.
     #[serde(default)]
     pub(crate) extreme: bool,
-}
-
-/// What was found out about an index's recall after it was built, in the index's comment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Calibration {
-    /// The version of the note.
-    pub(crate) brain: u32,
-    /// How many rows there were.
-    pub(crate) rows: u64,
-    /// How many nearest were asked for, and the effort that finds them; `None` where none does. The numbers ascend.
-    pub(crate) efforts: Vec<(usize, Option<u32>)>,
-    /// The share of the 10 nearest that was found.
-    pub(crate) recall: f64,
-}
-
-impl Calibration {
-    /// The effort that finds the `k` nearest: that of the next number that was measured.
-    pub(crate) fn effort(&self, k: usize) -> Option<u32> {
-        self.efforts.iter().find(|(measured, _)| *measured >= k).and_then(|(_, effort)| *effort)
-    }
 }
 
 /// An index on the vectors.

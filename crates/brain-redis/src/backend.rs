@@ -214,7 +214,9 @@ impl SimilarityBackend for RedisBackend {
         let items = note.as_ref().map_or(spec.items, |note| note.about.items);
         let found = IndexSpec { dimension: schema.dimension, metric: schema.metric, items, ..spec.clone() };
         ExistingIndex::from(spec).check(&found, &format!("the Redis index {:?}", options.name))?;
-        Ok(Box::new(self.index(schema, note, spec.clone(), options)?))
+        let index = self.index(schema, note, spec.clone(), options)?;
+        index.settle_where_it_may().await?;
+        Ok(Box::new(index))
     }
 
     async fn attach(&self, existing: &ExistingIndex) -> Result<Box<dyn SimilarityIndex>> {
@@ -231,6 +233,7 @@ impl SimilarityBackend for RedisBackend {
         };
         existing.check(&found, &format!("the Redis index {:?}", options.name))?;
         let mut index = self.index(schema, note, found, options)?;
+        index.settle_where_it_may().await?;
         index.measure_once().await?;
         Ok(Box::new(index))
     }

@@ -1,27 +1,18 @@
-//! How hard a search has to look in a graph: found out once, by questions whose exact answers are known.
-//!
-//! Questions that lie among the rows, but are none of them, are asked. The server itself compares all rows for the exact answers; then the graph answers
-//! with more and more effort, until enough of its answers are right. Data that no effort serves, such as noise without any neighbourhood, is answered
-//! exactly from then on.
+//! How hard a search has to look in a graph: measured once the rows are there, on questions that lie among them. The server itself compares all rows for the
+//! exact answers.
 
 use std::collections::HashMap;
 
-use brain_core::search::{question_between, recall_of};
+use brain_core::search::{Calibrating, Calibration, QUESTIONS, depth_of_question, questions_between};
 use brain_core::{Progress, Result, Scope};
 use futures::TryStreamExt as _;
 
 use crate::command::Command;
 use crate::index::RedisIndex;
 use crate::keys;
-use crate::note::{self, Calibration, Note};
+use crate::note::{self, Note};
 use crate::options::Algorithm;
 
-/// How many questions are asked.
-const ASKED: usize = 40;
-/// The share of right rows that is wanted, over what is promised (0.99), as it is measured on a sample.
-const RECALL: f64 = 0.995;
-/// For how many neighbours effort is measured. Views need many: what is outside of them is passed over.
-const MEASURED: [usize; 5] = [10, 30, 100, 300, 1000];
 /// Below so many rows all of them are compared.
 pub(crate) const WORTH_IT: u64 = 1_000;
 /// An index that has grown or shrunk by this share since it was measured is measured again.
@@ -61,57 +52,32 @@ impl RedisIndex {
     }
 
     async fn calibrated(&self, rows: u64) -> Result<Option<Calibration>> {
-        let queries = self.sample().await?;
-        if queries.is_empty() {
+        let questions = self.questions().await?;
+        if questions.is_empty() {
             return Ok(None);
         }
-        let most = usize::try_from(rows).unwrap_or(usize::MAX);
-        let deepest = MEASURED[MEASURED.len() - 1].min(most);
-        let mut truth = Vec::with_capacity(queries.len());
-        for query in &queries {
-            truth.push(self.exactly(query, deepest).await?);
+        let mut truth = Vec::with_capacity(questions.len());
+        for (number, question) in questions.iter().enumerate() {
+            truth.push(self.exactly(question, depth_of_question(number, rows)).await?);
         }
-        let mut found = Calibration { brain: 1, rows, efforts: Vec::new(), recall: 0.0 };
-        let mut efforts = EFFORTS.into_iter().peekable();
-        for k in MEASURED.into_iter().filter(|&k| k <= most) {
-            // More neighbours never take less effort.
-            let mut enough = None;
-            while let Some(&effort) = efforts.peek() {
-                let effort = effort.max(k as u32);
-                let (mut share, count) = (0.0, queries.len() as f64);
-                for (asked, (query, truth)) in queries.iter().zip(&truth).enumerate() {
-                    share += recall_of(&self.through(query, k, effort).await?, truth, k) / count;
-                    // Were all others answered rightly, it would still be too little.
-                    if k > MEASURED[0] && share + (count - 1.0 - asked as f64) / count < RECALL {
-                        break;
-                    }
-                }
-                if k == MEASURED[0] {
-                    found.recall = share.min(1.0);
-                }
-                if share >= RECALL {
-                    enough = Some(effort);
-                    break;
-                }
-                efforts.next();
-            }
-            found.efforts.push((k, enough));
+        let mut calibrating = Calibrating::new(rows, &EFFORTS, |k| k as u32, &truth);
+        while let Some((question, k, effort)) = calibrating.ask() {
+            calibrating.learn(&self.through(&questions[question], k, effort).await?);
         }
-        Ok(Some(found))
+        Ok(Some(calibrating.found()))
     }
 
-    /// Vectors that lie among those that are stored. The server walks through its keys in an order that is as good as chance.
-    async fn sample(&self) -> Result<Vec<Vec<f32>>> {
+    /// What lies among the rows. The server walks through its keys in an order that is as good as chance.
+    async fn questions(&self) -> Result<Vec<Vec<f32>>> {
         let mut sampled: HashMap<String, Vec<f32>> = HashMap::new();
         let mut batches = self.rows(true);
         while let Some(batch) = batches.try_next().await? {
-            sampled.extend(batch.rows().map(|(item, vector)| (item.id.to_string(), vector.to_vec())).take(2 * ASKED - sampled.len()));
-            if sampled.len() >= 2 * ASKED {
+            sampled.extend(batch.rows().map(|(item, vector)| (item.id.to_string(), vector.to_vec())).take(2 * QUESTIONS - sampled.len()));
+            if sampled.len() >= 2 * QUESTIONS {
                 break;
             }
         }
         let sampled: Vec<Vec<f32>> = sampled.into_values().collect();
-        let between = (0..sampled.len()).map(|number| question_between(&sampled[number], &sampled[(number + 1) % sampled.len()]));
-        Ok(between.filter(|query| self.is_plain(query)).take(ASKED).collect())
+        Ok(questions_between(&sampled).filter(|query| self.is_plain(query)).take(QUESTIONS).collect())
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fred::clients::{Client, Pipeline};
 use fred::error::Error;
 use fred::interfaces::ClientLike;
-use fred::types::{CustomCommand, Resp3Frame, Value};
+use fred::types::{CustomCommand, Value};
 
 /// A command and its arguments.
 #[derive(Clone, Debug)]
@@ -98,11 +98,6 @@ async fn watched<T>(client: &Client, answer: impl Future<Output = T>) -> Result<
 /// Sends one command.
 pub(crate) async fn send(client: &Client, command: Command) -> Result<Value, Error> {
     watched(client, client.custom(custom(command.name), command.arguments)).await?
-}
-
-/// Sends one command; the answer comes as it is on the wire.
-pub(crate) async fn send_raw(client: &Client, command: Command) -> Result<Resp3Frame, Error> {
-    watched(client, client.custom_raw(custom(command.name), command.arguments)).await?
 }
 
 /// Sends commands in one go; each has its own answer.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use brain_core::search::Calibration;
 use brain_core::{
     AddReport, Capabilities, Error, ErrorKind, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict,
     OnMissing, Progress, RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
@@ -17,8 +18,10 @@ use futures::stream::{BoxStream, StreamExt as _};
 use serde_json::json;
 
 use crate::connect::Pool;
-use crate::note::{Calibration, Note};
+use crate::cost::Shortfalls;
+use crate::note::Note;
 use crate::options::{Algorithm, Number, Options};
+use crate::remove::ABANDONED;
 use crate::schema::{self, Schema, Standing};
 use crate::scope::Keys;
 use crate::{error, keys, note};
@@ -42,6 +45,8 @@ pub struct RedisIndex {
     pub(crate) exact_below: u64,
     /// The keys of the last scope.
     pub(crate) keys: Keys,
+    /// How the graph did for the last view.
+    pub(crate) shortfalls: Shortfalls,
     /// What was found out about an index that others made, and stands in the run's record: nothing is written beside theirs.
     pub(crate) measured: Option<Calibration>,
     pub(crate) counted: Mutex<Option<(Standing, u64)>>,
@@ -87,6 +92,7 @@ impl RedisIndex {
             schema,
             exact_below,
             keys: Keys::default(),
+            shortfalls: Shortfalls::default(),
             measured: None,
             counted: Mutex::default(),
             capabilities,
@@ -108,14 +114,18 @@ impl RedisIndex {
         if !self.is_ours() {
             return Ok(None);
         }
-        let (at, changes) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at_last, changes) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.changes.load(Ordering::Relaxed);
-        if at.elapsed() >= ESTIMATE || changes != now {
+        if at_last.elapsed() >= ESTIMATE || changes != now {
             let at = Instant::now();
             let name = &self.options.name;
             let found = self.pool.retrying(|connection| async move { note::find(&connection, name).await }).await?;
             let found = found.ok_or_else(|| self.gone())?;
-            self.set_note(found);
+            let before = self.known_note().map(|note| note.removals).unwrap_or_default();
+            self.set_note(found.clone());
+            if at_last.elapsed() >= ABANDONED {
+                self.finish_since(&before, &found.removals).await?;
+            }
             *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = (at, now);
         }
         Ok(self.note.read().unwrap_or_else(PoisonError::into_inner).clone())

@@ -1,12 +1,13 @@
 //! The one command that searches: FT.SEARCH with a KNN clause, and its answer.
 
 use brain_core::{Error, ErrorKind, Hit, Item, ItemId, ItemKind, Metric, Result};
-use bytes::Bytes;
-use fred::types::Resp3Frame;
+use fred::error::Error as DriverError;
 
-use crate::command::{Command, send_raw};
+use crate::connect::Patience;
+use crate::connect::line::{self, Line, Part};
 use crate::index::RedisIndex;
 use crate::options::Algorithm;
+use crate::scope::KeyWords;
 use crate::{keys, wire};
 
 /// The name under which the server gives a distance.
@@ -24,7 +25,7 @@ pub(crate) enum Among<'a> {
     /// All.
     All,
     /// Those of these keys.
-    Keys(&'a [Bytes]),
+    Keys(&'a KeyWords),
 }
 
 /// What the server found.
@@ -44,7 +45,7 @@ impl RedisIndex {
             (Among::Graph(effort), _) => format!("*=>[KNN {k} @{field} $query EF_RUNTIME {effort} AS {DISTANCE}]"),
             (Among::All, Algorithm::Hnsw) => format!("{NOWHERE}=>[KNN {k} @{field} $query HYBRID_POLICY ADHOC_BF AS {DISTANCE}]"),
             (Among::All, Algorithm::Flat) => format!("*=>[KNN {k} @{field} $query AS {DISTANCE}]"),
-            (Among::Keys(_), _) => format!("{NOWHERE}=>[KNN {k} @{field} $query HYBRID_POLICY ADHOC_BF AS {DISTANCE}]"),
+            (Among::Keys(_), _) => format!("*=>[KNN {k} @{field} $query HYBRID_POLICY ADHOC_BF AS {DISTANCE}]"),
         }
     }
 
@@ -65,70 +66,132 @@ impl RedisIndex {
 
     /// The `k` rows nearest to a query, by the server's own distances, in order.
     pub(crate) async fn knn(&self, query: &[f32], among: Among<'_>, k: usize) -> Result<Found> {
-        let mut blob = Vec::with_capacity(query.len() * self.schema.number.width());
-        wire::put(query, self.schema.number, &mut blob);
-        let blob = Bytes::from(blob);
-        let with_sample = self.schema.sample.as_ref().filter(|_| self.spec.items == ItemKind::Patches);
-        let blob = &blob;
-        let frame = self
-            .pool
-            .retrying(|connection| async move {
-                let mut command = Command::with_room("FT.SEARCH", 24).arg(&self.options.name).arg(self.query(among, k));
-                if let Among::Keys(keys) = among {
-                    command = command.arg("INKEYS").arg(keys.len()).args(keys.iter().cloned());
+        let command = self.search_command(query, among, k);
+        let mut patience = Patience::new();
+        let mut found = loop {
+            match self.found(&command).await {
+                Ok(found) => break found,
+                Err(failure) => {
+                    self.pool.drop_lines();
+                    patience.after(failure).await?;
                 }
-                command = match with_sample {
-                    Some(field) => command.arg("RETURN").arg("2").arg(DISTANCE).arg(&field.name),
-                    None => command.arg("RETURN").arg("1").arg(DISTANCE),
-                };
-                let command = command.arg("LIMIT").arg("0").arg(k).arg("TIMEOUT").arg(self.query_timeout());
-                let command = command.arg("PARAMS").arg("2").arg("query").arg(blob.clone()).arg("DIALECT").arg("2");
-                let frame = send_raw(&connection, command).await.map_err(|failure| self.failed("search", failure))?;
-                match error_of(&frame) {
-                    Some(failure) => Err(self.failed("search", failure)),
-                    None => Ok(frame),
-                }
-            })
-            .await?;
-        let mut found = self.read_found(frame, with_sample.map(|field| field.name.as_str()))?;
+            }
+        };
         found.is_all = found.hits.len() < k && !found.is_unranked;
         found.hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then_with(|| a.item.id.cmp(&b.item.id)));
         Ok(found)
     }
 
-    fn read_found(&self, frame: Resp3Frame, sample: Option<&str>) -> Result<Found> {
-        let malformed = || Error::new(ErrorKind::Unexpected, "the server's answer to a search is not understood");
-        let Resp3Frame::Map { data, .. } = frame else { return Err(malformed()) };
+    /// The field that says the sample of a row, where it is another than the row's own.
+    fn sample_field(&self) -> Option<&str> {
+        self.schema.sample.as_ref().filter(|_| self.spec.items == ItemKind::Patches).map(|field| field.name.as_str())
+    }
+
+    fn search_command(&self, query: &[f32], among: Among<'_>, k: usize) -> Vec<u8> {
+        let mut blob = Vec::with_capacity(query.len() * self.schema.number.width());
+        wire::put(query, self.schema.number, &mut blob);
+        let (words, timeout, limit) = (self.query(among, k), self.query_timeout().to_string(), k.to_string());
+        let (keys, key_words) = match among {
+            Among::Keys(keys) => (keys.count + 2, keys.words.as_slice()),
+            Among::Graph(_) | Among::All => (0, [].as_slice()),
+        };
+        let sample = self.sample_field();
+        let returned = if sample.is_some() { "2" } else { "1" };
+        let after = ["RETURN", returned, DISTANCE].into_iter().chain(sample).chain(["LIMIT", "0", &limit, "TIMEOUT", &timeout]);
+        let after: Vec<&[u8]> = after.map(str::as_bytes).chain([&b"PARAMS"[..], b"2", b"query", &blob, b"DIALECT", b"2"]).collect();
+        let mut command = Vec::with_capacity(key_words.len() + blob.len() + 512);
+        line::write_head(&mut command, 3 + keys + after.len());
+        for word in ["FT.SEARCH", &self.options.name, &words] {
+            line::write_word(&mut command, &[word.as_bytes()]);
+        }
+        if let Among::Keys(keys) = among {
+            line::write_word(&mut command, &[b"INKEYS"]);
+            line::write_word(&mut command, &[keys.count.to_string().as_bytes()]);
+        }
+        command.extend_from_slice(key_words);
+        after.iter().for_each(|word| line::write_word(&mut command, &[word]));
+        command
+    }
+
+    async fn found(&self, command: &[u8]) -> Result<Found> {
+        let _turn = self.pool.turn().await;
+        let mut line = self.pool.line().await?;
+        line.send(command).await.map_err(|failure| self.unfound(failure))?;
+        let found = self.read_found(&mut line).await?;
+        self.pool.keep(line);
+        Ok(found)
+    }
+
+    async fn read_found(&self, line: &mut Line) -> Result<Found> {
         let mut found = Found { hits: Vec::new(), is_unranked: false, is_all: false };
-        for (name, value) in data {
-            match (text(&name), value) {
-                (Some("warning"), Resp3Frame::Array { data, .. }) if !data.is_empty() => return Err(self.cut_short()),
-                (Some("results"), Resp3Frame::Array { data, .. }) => {
-                    found.hits.reserve_exact(data.len());
-                    for row in data {
+        let mut is_cut_short = false;
+        for _ in 0..self.several(line).await? / 2 {
+            match self.text(line).await? {
+                Some(b"warning") => {
+                    let warnings = self.several(line).await?;
+                    for _ in 0..warnings {
+                        line.pass().await.map_err(|failure| self.unfound(failure))?;
+                    }
+                    is_cut_short = warnings > 0;
+                }
+                Some(b"results") => {
+                    let rows = self.several(line).await?;
+                    found.hits.reserve_exact(rows);
+                    for _ in 0..rows {
                         // A key that vanished while it was searched has no fields.
-                        let Some((item, score)) = self.read_row(&row, sample) else { continue };
+                        let Some((item, score)) = self.read_row(line).await? else { continue };
                         match score.is_nan() {
                             true => found.is_unranked = true,
                             false => found.hits.push(Hit { item, distance: self.distance(score) }),
                         }
                     }
                 }
-                _ => {}
+                _ => line.pass().await.map_err(|failure| self.unfound(failure))?,
             }
         }
-        Ok(found)
+        if is_cut_short { Err(self.cut_short()) } else { Ok(found) }
     }
 
-    fn read_row(&self, row: &Resp3Frame, sample: Option<&str>) -> Option<(Item, f64)> {
-        let Resp3Frame::Map { data, .. } = row else { return None };
-        let part = |wanted: &str| data.iter().find(|(name, _)| text(name) == Some(wanted)).map(|(_, value)| value);
-        let id = keys::id(&self.schema.prefix, bytes(part("id")?)?)?;
-        let Resp3Frame::Map { data: fields, .. } = part("extra_attributes")? else { return None };
-        let field = |wanted: &str| fields.iter().find(|(name, _)| text(name) == Some(wanted)).and_then(|(_, value)| text(value));
-        let score = field(DISTANCE)?.parse().ok()?;
-        let sample_id = sample.and_then(field).map_or_else(|| id.clone(), ItemId::from_text);
-        Some((Item { id, sample_id }, score))
+    async fn read_row(&self, line: &mut Line) -> Result<Option<(Item, f64)>> {
+        let (mut id, mut score, mut sample_id) = (None, None, None);
+        for _ in 0..self.several(line).await? / 2 {
+            match self.text(line).await? {
+                Some(b"id") => id = self.text(line).await?.and_then(|key| keys::id(&self.schema.prefix, key)),
+                Some(b"extra_attributes") => {
+                    for _ in 0..self.several(line).await? / 2 {
+                        if self.text(line).await? == Some(DISTANCE.as_bytes()) {
+                            score = self.text(line).await?.and_then(|score| std::str::from_utf8(score).ok()?.parse().ok());
+                        } else {
+                            sample_id = self.text(line).await?.and_then(|id| std::str::from_utf8(id).ok()).map(ItemId::from_text);
+                        }
+                    }
+                }
+                _ => line.pass().await.map_err(|failure| self.unfound(failure))?,
+            }
+        }
+        Ok(id.zip(score).map(|(id, score)| (Item { sample_id: sample_id.unwrap_or_else(|| id.clone()), id }, score)))
+    }
+
+    async fn several(&self, line: &mut Line) -> Result<usize> {
+        match line.next().await.map_err(|failure| self.unfound(failure))? {
+            Part::Several(parts) => Ok(parts),
+            Part::Refusal(says) => Err(self.unfound(line::refusal(says))),
+            Part::Nothing => Ok(0),
+            Part::Bytes(_) => Err(self.unfound(line::not_understood())),
+        }
+    }
+
+    async fn text<'l>(&self, line: &'l mut Line) -> Result<Option<&'l [u8]>> {
+        match line.next().await.map_err(|failure| self.unfound(failure))? {
+            Part::Bytes(bytes) => Ok(Some(bytes)),
+            Part::Nothing => Ok(None),
+            Part::Refusal(says) => Err(self.unfound(line::refusal(says))),
+            Part::Several(_) => Err(self.unfound(line::not_understood())),
+        }
+    }
+
+    fn unfound(&self, failure: DriverError) -> Error {
+        self.failed("search", failure)
     }
 
     /// The server's score as a distance: IP is 1 less the product, and L2 is squared.
@@ -140,24 +203,4 @@ impl RedisIndex {
         };
         distance as f32 + 0.0
     }
-}
-
-fn error_of(frame: &Resp3Frame) -> Option<fred::error::Error> {
-    let says = match frame {
-        Resp3Frame::SimpleError { data, .. } => data.to_string(),
-        Resp3Frame::BlobError { data, .. } => String::from_utf8_lossy(data).into_owned(),
-        _ => return None,
-    };
-    Some(fred::error::Error::new(fred::error::ErrorKind::Unknown, says))
-}
-
-fn bytes(frame: &Resp3Frame) -> Option<&[u8]> {
-    match frame {
-        Resp3Frame::BlobString { data, .. } | Resp3Frame::SimpleString { data, .. } => Some(data),
-        _ => None,
-    }
-}
-
-fn text(frame: &Resp3Frame) -> Option<&str> {
-    std::str::from_utf8(bytes(frame)?).ok()
 }

@@ -153,6 +153,7 @@ impl RedisIndex {
         if !self.is_ours() {
             return self.standing().await;
         }
+        self.settle().await?;
         let (acknowledged, standing) = self.acknowledged().await?;
         if standing.documents < acknowledged {
             self.note_rows(standing.documents as i64 - acknowledged as i64).await?;

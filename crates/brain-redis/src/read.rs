@@ -1,15 +1,15 @@
 //! Reading rows: by id, by sample, or all of them as they come.
 //!
-//! All are walked through by SCAN, whose cursor outlives connections and restarts, and their fields are asked for in the same go as the next step. A key
-//! that was there all along comes at least once; it comes again only where the server's table of keys shrinks under the walk, and then soon after, as
-//! buckets that become one are walked through one after the other. So the last keys are remembered, and those that come again passed over.
+//! All are walked through by SCAN, whose cursor outlives connections and restarts. The server comes by its keys in an order that is as good as chance, and
+//! its memory is slow where it is read so: after a first step, for who wants a few rows soon, keys are gathered, and their rows read in the order of their
+//! ids, which is mostly that in which they were written. A key that was there all along comes at least once; it comes again only where the server's table
+//! of keys shrinks under the walk, and then soon after, as buckets that become one are walked through one after the other. So the last keys are remembered,
+//! and those that come again passed over.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use brain_core::{Error, Fetched, Item, ItemId, ItemKind, Metric, Result, Selector, VectorBatch};
-use bytes::Bytes;
-use fred::error::Error as DriverError;
+use brain_core::{Error, Fetched, Item, ItemId, ItemKind, Result, Selector, VectorBatch};
 use fred::types::Value;
 use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -17,25 +17,23 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use crate::command::{Command, send_all};
 use crate::connect::Connection;
 use crate::index::RedisIndex;
-use crate::options::Storage;
-use crate::schema::Field;
-use crate::{drop, keys, reply, scope, wire};
+use crate::rows::{Reader, Rows, Wanted};
+use crate::{keys, reply};
 
 /// How many rows are asked for in one go.
 const BATCH: usize = 1_000;
 /// And how many numbers, where vectors are long.
 const BATCH_NUMBERS: usize = 1 << 19;
-/// How many goes are under way at once.
-const AHEAD: usize = 3;
+/// How many buckets of keys are looked at in one step, which takes the server a millisecond or two.
+const STEP: usize = 4_000;
+/// How many keys are gathered.
+const GATHERED: usize = 1 << 16;
 /// How many samples are looked for with one query.
 const SAMPLES: usize = 200;
 /// How many patches of them are listed at once.
 const PAGE: usize = 10_000;
-/// How many keys are remembered on a walk.
-const REMEMBERED: usize = 1 << 18;
-
-/// A row as it was read, or nothing where there is none.
-type Row = Option<(Item, Vec<f32>)>;
+/// How many keys are remembered on a walk, at least.
+const REMEMBERED: usize = 1 << 17;
 
 impl RedisIndex {
     /// How many rows are asked for in one go.
@@ -48,45 +46,24 @@ impl RedisIndex {
         let dimension = self.spec.dimension;
         let asked = match selector {
             Selector::All => {
-                let mut rows = VectorBatch::with_capacity(0, dimension);
+                let (mut items, mut numbers) = (Vec::new(), Vec::new());
                 let mut batches = self.rows(true);
                 while let Some(batch) = batches.try_next().await? {
-                    for (item, vector) in batch.rows() {
-                        rows.push(item.clone(), vector)?;
-                    }
+                    let (batch_items, vectors) = batch.into_parts();
+                    items.extend(batch_items);
+                    numbers.extend(vectors);
                 }
-                return Ok(Fetched { rows, missing: Vec::new() });
+                return Ok(Fetched { rows: VectorBatch::new(items, dimension, numbers)?, missing: Vec::new() });
             }
             Selector::Samples(ids) if self.spec.items == ItemKind::Patches => return self.fetch_patches(ids).await,
             Selector::Items(ids) | Selector::Samples(ids) => ids,
         };
-        let mut fetched = Fetched { rows: VectorBatch::with_capacity(asked.len(), dimension), missing: Vec::new() };
-        let chunks: Vec<_> = asked.chunks(self.batch()).map(|chunk| self.fetch_chunk(chunk)).collect();
-        let mut chunks = stream::iter(chunks).buffered(AHEAD);
-        let mut at = 0;
-        while let Some(found) = chunks.try_next().await? {
-            for row in found {
-                match row {
-                    Some((item, vector)) => fetched.rows.push(item, &vector)?,
-                    None => fetched.missing.push(asked[at].clone()),
-                }
-                at += 1;
-            }
-        }
-        Ok(fetched)
-    }
-
-    async fn fetch_chunk(&self, ids: &[ItemId]) -> Result<Vec<Row>> {
-        let keys = scope::keys(&self.schema.prefix, ids);
-        self.pool
-            .retrying(|connection| {
-                let keys = &keys;
-                async move {
-                    let answers = self.ask_rows(&connection, self.fields(keys, true)).await?;
-                    self.read_rows(ids, answers, true)
-                }
-            })
-            .await
+        let mut rows = Rows::with_room(asked.len(), dimension);
+        let mut reader = Reader::new(self, Wanted::Vectors);
+        let mut goes = asked.chunks(self.batch()).map(<[ItemId]>::to_vec);
+        while reader.next(&mut goes, &mut rows).await? {}
+        let (rows, missing) = rows.into_batch(dimension)?;
+        Ok(Fetched { rows, missing })
     }
 
     /// The patches of samples, sample by sample in the order asked, each sample's by id.
@@ -174,153 +151,25 @@ impl RedisIndex {
 
     /// Every row, with or without its vector.
     pub(crate) fn rows(&self, with_vectors: bool) -> BoxStream<'_, Result<VectorBatch>> {
-        let walk = Walk { cursor: Some("0".to_owned()), seen: Seen::new(), is_begun: false, found: Vec::new() };
-        stream::try_unfold(walk, move |mut walk| async move {
+        let wanted = if with_vectors { Wanted::Vectors } else { Wanted::Items };
+        stream::try_unfold(Walk::new(Reader::new(self, wanted)), move |mut walk| async move {
+            if !walk.is_begun {
+                walk.is_begun = true;
+                // An index that is gone has no rows to walk through, and is not an empty one.
+                self.standing().await?;
+            }
+            let dimension = if with_vectors { self.spec.dimension } else { 0 };
             loop {
-                if !walk.is_begun {
-                    walk.is_begun = true;
-                    // An index that is gone has no rows to walk through, and is not an empty one.
-                    self.standing().await?;
-                }
-                if walk.found.is_empty() && walk.cursor.is_none() {
+                let mut rows = Rows::with_room(self.batch(), dimension);
+                if !walk.step(self.batch(), &mut rows).await? {
                     return Ok(None);
                 }
-                let batch = self.step(&mut walk, with_vectors).await?;
-                if !batch.is_empty() {
-                    return Ok(Some((batch, walk)));
+                if !rows.items.is_empty() {
+                    return Ok(Some((rows.into_batch(dimension)?.0, walk)));
                 }
             }
         })
         .boxed()
-    }
-
-    /// Reads the rows of the keys that were found, and looks for the next ones.
-    async fn step(&self, walk: &mut Walk, with_vectors: bool) -> Result<VectorBatch> {
-        let most = self.batch();
-        let rest = walk.found.split_off(walk.found.len().saturating_sub(most));
-        let ids: Vec<ItemId> = rest.iter().filter_map(|key| keys::id(&self.schema.prefix, key)).collect();
-        let keys = scope::keys(&self.schema.prefix, &ids);
-        let cursor = walk.cursor.clone().filter(|_| walk.found.is_empty());
-        let (keys, cursor) = (&keys, &cursor);
-        let needs_fields = with_vectors || self.schema.sample.is_some() || !self.is_ours();
-        let (mut answers, scanned) = self
-            .pool
-            .retrying(|connection| async move {
-                let mut commands = if needs_fields { self.fields(keys, with_vectors || !self.is_ours()) } else { Vec::new() };
-                if let Some(cursor) = cursor {
-                    let pattern = keys::pattern(&self.schema.prefix);
-                    commands.push(Command::new("SCAN").arg(cursor.clone()).arg("MATCH").arg(pattern).arg("COUNT").arg(most));
-                }
-                let mut answers = self.ask_rows(&connection, commands).await?;
-                let scanned = cursor.is_some().then(|| answers.pop()).flatten();
-                Ok((answers, scanned))
-            })
-            .await?;
-        if let Some(scanned) = scanned {
-            let (next, found) = drop::scanned(scanned);
-            walk.cursor = (next != "0").then_some(next);
-            walk.found.extend(found.into_iter().filter(|key| walk.seen.is_new(key)));
-        }
-        let mut batch = VectorBatch::with_capacity(ids.len(), if with_vectors { self.spec.dimension } else { 0 });
-        if !needs_fields {
-            ids.into_iter().try_for_each(|id| batch.push(Item::sample(id), &[]))?;
-            return Ok(batch);
-        }
-        for (item, vector) in self.read_rows(&ids, std::mem::take(&mut answers), with_vectors || !self.is_ours())?.into_iter().flatten() {
-            batch.push(item, if with_vectors { &vector } else { &[] })?;
-        }
-        Ok(batch)
-    }
-
-    /// What asks for the fields of keys: one command a key for hashes, one a field for documents.
-    fn fields(&self, keys: &[Bytes], with_vectors: bool) -> Vec<Command> {
-        let wanted: Vec<&Field> =
-            self.schema.sample.iter().filter(|_| self.spec.items == ItemKind::Patches).chain(with_vectors.then_some(&self.schema.vector)).collect();
-        if keys.is_empty() {
-            return Vec::new();
-        }
-        match self.schema.storage {
-            Storage::Hash => {
-                let row = |key: &Bytes| Command::with_room("HMGET", 3).arg(key.clone()).args(wanted.iter().map(|field| &field.path));
-                keys.iter().map(row).collect()
-            }
-            Storage::Json => {
-                let column = |field: &&Field| Command::with_room("JSON.MGET", keys.len() + 1).args(keys.iter().cloned()).arg(&field.path);
-                wanted.iter().map(column).collect()
-            }
-        }
-    }
-
-    /// What came of asking for the fields of items.
-    fn read_rows(&self, ids: &[ItemId], answers: Vec<Value>, with_vectors: bool) -> Result<Vec<Row>> {
-        let with_samples = self.spec.items == ItemKind::Patches && self.schema.sample.is_some();
-        let mut rows = Vec::with_capacity(ids.len());
-        match self.schema.storage {
-            Storage::Hash => {
-                for (id, answer) in ids.iter().zip(answers) {
-                    let mut fields = reply::list(answer).into_iter();
-                    let sample = if with_samples { fields.next().as_ref().and_then(reply::text) } else { None };
-                    let vector = if with_vectors { fields.next().as_ref().and_then(reply::bytes) } else { None };
-                    rows.push(self.row(id, sample, vector, with_vectors)?);
-                }
-            }
-            Storage::Json => {
-                let mut columns = answers.into_iter().map(reply::list);
-                let mut samples = if with_samples { columns.next().unwrap_or_default() } else { Vec::new() }.into_iter();
-                let mut vectors = if with_vectors { columns.next().unwrap_or_default() } else { Vec::new() }.into_iter();
-                for id in ids {
-                    let sample = samples.next().as_ref().and_then(reply::bytes).and_then(|json| wire::read_text(&json));
-                    let vector = vectors.next().as_ref().and_then(reply::bytes);
-                    rows.push(self.row(id, sample, vector, with_vectors)?);
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    fn row(&self, id: &ItemId, sample: Option<String>, vector: Option<Bytes>, with_vectors: bool) -> Result<Row> {
-        // A key that vanished while it was read has no fields.
-        if !with_vectors && sample.is_none() && self.is_ours() {
-            return Ok(None);
-        }
-        let sample_id = match (self.spec.items, sample) {
-            (ItemKind::Patches, Some(sample)) => ItemId::from_text(&sample),
-            _ => id.clone(),
-        };
-        let mut numbers = Vec::new();
-        if with_vectors {
-            let Some(vector) = vector else { return Ok(None) };
-            numbers.reserve_exact(self.spec.dimension);
-            let (number, dimension) = (self.schema.number, self.spec.dimension);
-            let read = match self.schema.storage {
-                Storage::Hash => wire::read(&vector, number, dimension, &mut numbers),
-                // What a path leads to nowhere is an empty list.
-                Storage::Json if &*vector == b"[]" => return Ok(None),
-                Storage::Json => wire::read_numbers(&vector, number, dimension, &mut numbers),
-            };
-            if read.is_none() && self.is_ours() {
-                return Err(Error::corrupt(format!("the vector of {id} in the index {} has not {dimension} numbers", self.options.name)));
-            }
-            // Others may hold what no metric ranks, or the server did not index.
-            if read.is_none() || (!self.is_ours() && !self.is_rankable(&numbers)) {
-                return Ok(None);
-            }
-        }
-        Ok(Some((Item { id: id.clone(), sample_id }, numbers)))
-    }
-
-    fn is_rankable(&self, vector: &[f32]) -> bool {
-        vector.iter().all(|x| x.is_finite()) && (self.spec.metric != Metric::Cosine || vector.iter().any(|&x| x != 0.0))
-    }
-
-    /// Sends what asks for rows in one go. A key that holds something else is none.
-    async fn ask_rows(&self, connection: &Connection, commands: Vec<Command>) -> Result<Vec<Value>> {
-        let answers = send_all(connection, commands).await.map_err(|failure| self.failed("read", failure))?;
-        let row = |answer: std::result::Result<Value, DriverError>| match answer {
-            Err(failure) if failure.details().starts_with("WRONGTYPE") || failure.details().contains("wrong Redis type") => Ok(Value::Null),
-            other => other.map_err(|failure| self.failed("read", failure)),
-        };
-        answers.into_iter().map(row).collect()
     }
 
     /// Sends commands in one go; all must be answered well.
@@ -331,37 +180,80 @@ impl RedisIndex {
 }
 
 /// A walk through the keys of an index.
-struct Walk {
+struct Walk<'a> {
+    reader: Reader<'a>,
     /// Where the next step begins; `None` after the last.
     cursor: Option<String>,
     seen: Seen,
     is_begun: bool,
-    /// Keys whose rows are not read yet.
-    found: Vec<Bytes>,
+    /// The items whose rows are not asked for yet.
+    found: std::vec::IntoIter<ItemId>,
 }
 
-/// The last keys of a walk.
+impl<'a> Walk<'a> {
+    fn new(reader: Reader<'a>) -> Self {
+        Self { reader, cursor: Some("0".to_owned()), seen: Seen::default(), is_begun: false, found: Vec::new().into_iter() }
+    }
+
+    /// Adds at most so many rows; `false` where there are no more.
+    async fn step(&mut self, most: usize, rows: &mut Rows) -> Result<bool> {
+        loop {
+            let found = &mut self.found;
+            let mut goes = std::iter::from_fn(|| Some(found.by_ref().take(most).collect::<Vec<_>>()).filter(|ids| !ids.is_empty()));
+            if self.reader.needs_rows() {
+                if self.reader.next(&mut goes, rows).await? {
+                    return Ok(true);
+                }
+            } else if let Some(ids) = goes.next() {
+                rows.items.extend(ids.into_iter().map(Item::sample));
+                return Ok(true);
+            }
+            if self.cursor.is_none() {
+                return Ok(false);
+            }
+            self.gather().await?;
+        }
+    }
+
+    /// Looks for the next items.
+    async fn gather(&mut self) -> Result<()> {
+        let is_first = self.seen.is_empty();
+        let wanted = if is_first { 1 } else { GATHERED };
+        let mut found = Vec::new();
+        while found.len() < wanted
+            && let Some(cursor) = &self.cursor
+        {
+            self.cursor = self.reader.scan(cursor, STEP, &mut found).await?;
+        }
+        if !is_first {
+            found.sort_unstable();
+        }
+        found.retain(|id| self.seen.is_new(id));
+        self.found = found.into_iter();
+        Ok(())
+    }
+}
+
+/// The last items of a walk, as hashes: those before are forgotten a half at a time.
+#[derive(Default)]
 struct Seen {
     hasher: RandomState,
-    hashes: HashSet<u64>,
-    order: VecDeque<u64>,
+    last: HashSet<u64>,
+    before: HashSet<u64>,
 }
 
 impl Seen {
-    fn new() -> Self {
-        Self { hasher: RandomState::new(), hashes: HashSet::new(), order: VecDeque::new() }
+    fn is_empty(&self) -> bool {
+        self.last.is_empty() && self.before.is_empty()
     }
 
-    fn is_new(&mut self, key: &Bytes) -> bool {
-        let hash = self.hasher.hash_one(key);
-        if !self.hashes.insert(hash) {
+    fn is_new(&mut self, id: &ItemId) -> bool {
+        let hash = self.hasher.hash_one(id);
+        if self.before.contains(&hash) || !self.last.insert(hash) {
             return false;
         }
-        self.order.push_back(hash);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.hashes.remove(&oldest);
+        if self.last.len() >= REMEMBERED {
+            self.before = std::mem::take(&mut self.last);
         }
         true
     }
@@ -373,11 +265,11 @@ mod tests {
 
     #[test]
     fn a_key_that_comes_again_soon_is_passed_over() {
-        let mut seen = Seen::new();
-        let key = |number: usize| Bytes::from(format!("birds:{number}"));
-        assert!((0..1000).all(|number| seen.is_new(&key(number))));
-        assert!((0..1000).all(|number| !seen.is_new(&key(number))));
-        assert!((1000..1000 + REMEMBERED).all(|number| seen.is_new(&key(number))));
-        assert!(seen.is_new(&key(0)) && seen.order.len() == REMEMBERED);
+        let mut seen = Seen::default();
+        let id = |number: usize| ItemId::from_text(&number.to_string());
+        assert!((0..1000).all(|number| seen.is_new(&id(number))));
+        assert!((0..1000).all(|number| !seen.is_new(&id(number))));
+        assert!((1000..1000 + 2 * REMEMBERED).all(|number| seen.is_new(&id(number))));
+        assert!(seen.is_new(&id(0)) && seen.last.len() <= REMEMBERED);
     }
 }

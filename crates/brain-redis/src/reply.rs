@@ -33,6 +33,11 @@ impl Answer {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// All names and their values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &(String, Value)> {
+        self.0.iter()
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(text)
     }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use brain_core::{
     Direction, Hit, ItemKind, Metric, NearestRequest, NearestResponse, Precision, Result, Scope, Selector, SimilarityIndex as _, validate,
 };
-use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use crate::cost::View;
 use crate::index::RedisIndex;
 use crate::knn::{Among, ROWS_MOST};
 use crate::note::Note;
 use crate::options::{Algorithm, Number};
-use crate::scope;
+use crate::scope::KeyWords;
 
 /// The most rows that a search through a graph keeps in sight.
 const EF_MOST: usize = 4_096;
@@ -25,11 +25,7 @@ const WIDE: usize = 1_000;
 /// How many questions of one request are asked at once: the server answers one after the other, and need not wait for the next.
 const AT_ONCE: usize = 4;
 /// Beyond so many keys a query is too long for the server to take it in at once.
-const KEYS_MOST: usize = 200_000;
-/// What the server spends on finding the row of a key, on a number of a row, and on a row of an answer, in nanoseconds: measured on 50,000 rows of 512.
-const KEY: f64 = 900.0;
-const NUMBER: f64 = 0.2;
-const ROW: f64 = 1_500.0;
+const KEYS_MOST: f64 = 200_000.0;
 /// Products smaller than this drown in the 1 that the server subtracts them from.
 const DROWNED: f32 = 1e-2;
 
@@ -50,7 +46,7 @@ enum Every {
     /// All rows are, of which those in scope remain: so many are asked for at first.
     All(usize),
     /// Those of these keys are.
-    Keys(Arc<Vec<Bytes>>),
+    Keys(Arc<KeyWords>),
 }
 
 impl RedisIndex {
@@ -66,10 +62,13 @@ impl RedisIndex {
             Way::Graph { candidates, effort } => {
                 let answers = self.through_all(&queries, &request, candidates, effort).await?;
                 let is_whole = |answers: &Vec<Vec<Hit>>| answers.iter().all(|hits| hits.len() >= request.k);
+                self.shortfalls.note(request.scope, !is_whole(&answers));
                 let (hits, candidates, effort) = match self.effort(note.as_ref(), WIDE) {
-                    // The view lies apart from the question: a wider look may still be enough, and costs less than comparing all of a large view.
-                    Effort::Enough(effort) if !is_whole(&answers) && candidates < WIDE => {
-                        (self.through_all(&queries, &request, WIDE, effort).await?, WIDE, effort)
+                    // The view lies apart from the question: a wider look may still be enough.
+                    Effort::Enough(effort) if !is_whole(&answers) && candidates < WIDE && self.pays(&request, WIDE, effort).await? => {
+                        let answers = self.through_all(&queries, &request, WIDE, effort).await?;
+                        self.shortfalls.note(request.scope, !is_whole(&answers));
+                        (answers, WIDE, effort)
                     }
                     _ => (answers, candidates, effort),
                 };
@@ -106,6 +105,9 @@ impl RedisIndex {
         }
         let candidates = if is_view { self.wanted(request).await? } else { request.k };
         Ok(match self.effort(note, candidates) {
+            Effort::Enough(effort) if is_view && !self.pays(request, candidates, effort).await? => {
+                Way::Every(Some("comparing all of the view costs less than asking the graph".to_owned()))
+            }
             Effort::Enough(effort) => Way::Graph { candidates, effort },
             Effort::None(why) if is_view => Way::Every(Some(format!("{why}, so all of the view was compared"))),
             Effort::None(why) => Way::Every(Some(why)),
@@ -119,6 +121,24 @@ impl RedisIndex {
         let k = request.k as f64;
         let wanted = ((k + 3.0 * k.sqrt() + 3.0) * rows as f64 / within as f64).ceil() as usize;
         Ok(wanted.max(request.k))
+    }
+
+    async fn view(&self, request: &NearestRequest<'_>) -> Result<View> {
+        let by_sample = matches!(request.scope, Scope::Samples(_)) && self.spec.items == ItemKind::Patches;
+        let within = match request.scope {
+            Scope::Items(set) => set.len() as f64,
+            Scope::Samples(set) if !by_sample => set.len() as f64,
+            Scope::All | Scope::Samples(_) => self.estimate(request.scope).await? as f64,
+        };
+        let (rows, wanted) = (self.estimate(Scope::All).await? as f64, self.wanted(request).await?);
+        Ok(View { rows, within, wanted, by_sample, dimension: self.spec.dimension })
+    }
+
+    /// Whether the graph is worth asking, which it may be in vain, before all of a view is compared.
+    async fn pays(&self, request: &NearestRequest<'_>, candidates: usize, effort: u32) -> Result<bool> {
+        let view = self.view(request).await?;
+        let every = view.by_all(self.schema.algorithm).min(view.by_keys());
+        Ok(view.through_graph(candidates, effort) < (1.0 - self.shortfalls.likely(request.scope)) * every)
     }
 
     /// The effort that finds the `k` nearest.
@@ -174,30 +194,21 @@ impl RedisIndex {
         };
         let remark = match every {
             Every::All(_) => "the server compared every row".to_owned(),
-            Every::Keys(keys) => format!("the server compared the rows of {} keys", keys.len()),
+            Every::Keys(keys) => format!("the server compared the rows of {} keys", keys.count),
         };
         Ok(NearestResponse { hits, exact: true, declined, remark: Some(remark) })
     }
 
     /// Whether it takes less to compare all rows and to pass over those out of scope, or to send the keys of those in it.
     async fn how(&self, request: &NearestRequest<'_>) -> Result<Every> {
-        let (set, by_sample) = match request.scope {
-            Scope::All => return Ok(Every::All(request.k)),
-            Scope::Items(set) => (set, false),
-            Scope::Samples(set) => (set, self.spec.items == ItemKind::Patches),
-        };
-        let rows = self.estimate(Scope::All).await? as f64;
-        let wanted = self.wanted(request).await?;
-        let within = if by_sample { self.estimate(request.scope).await? as usize } else { set.len() };
-        // The patches of samples have to be found first.
-        let by_keys = within as f64 * if by_sample { 4.0 * KEY } else { KEY };
-        let by_all = rows * self.spec.dimension as f64 * NUMBER + wanted as f64 * ROW;
-        if by_keys > by_all || within > KEYS_MOST {
-            return Ok(Every::All(wanted));
+        let (Scope::Items(set) | Scope::Samples(set)) = request.scope else { return Ok(Every::All(request.k)) };
+        let view = self.view(request).await?;
+        if view.by_keys() > view.by_all(self.schema.algorithm) || view.within > KEYS_MOST {
+            return Ok(Every::All(view.wanted));
         }
-        Ok(Every::Keys(if by_sample {
+        Ok(Every::Keys(if view.by_sample {
             let ids: Vec<_> = self.patches_of(set.as_slice()).await?.into_iter().map(|patch| patch.id).collect();
-            Arc::new(scope::keys(&self.schema.prefix, &ids))
+            Arc::new(KeyWords::new(&self.schema.prefix, &ids))
         } else {
             self.keys.of(&self.schema.prefix, set)
         }))
@@ -215,7 +226,7 @@ impl RedisIndex {
         };
         let (among, mut asked) = match every {
             Every::All(wanted) => (Among::All, *wanted),
-            Every::Keys(keys) if keys.is_empty() => return Ok(Some(Vec::new())),
+            Every::Keys(keys) if keys.count == 0 => return Ok(Some(Vec::new())),
             Every::Keys(keys) => (Among::Keys(keys), request.k),
         };
         // One row more shows whether the last one ties with what follows it.
@@ -291,7 +302,7 @@ impl RedisIndex {
             Way::Graph { candidates, effort } => format!("FT.SEARCH {name} '{}'", self.query(Among::Graph(effort), candidates)),
             Way::Every(_) => match self.how(&request).await? {
                 Every::All(wanted) => format!("FT.SEARCH {name} '{}'", self.query(Among::All, wanted + 1)),
-                Every::Keys(keys) => format!("FT.SEARCH {name} '{}' INKEYS {} …", self.query(Among::Keys(&[]), request.k + 1), keys.len()),
+                Every::Keys(ref keys) => format!("FT.SEARCH {name} '{}' INKEYS {} …", self.query(Among::Keys(keys), request.k + 1), keys.count),
             },
         })
     }

@@ -27,7 +27,9 @@ pub(crate) fn run(flags: &Flags) {
     // As pgbench does: one thread for all connections.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let home = tempfile::tempdir().unwrap();
-    runtime.block_on(measure(Data::new(rows, dimension, flags.text("data").unwrap_or("clustered") == "clustered"), home.path()));
+    let data = Data::new(rows, dimension, flags.text("data").unwrap_or("clustered") == "clustered");
+    // Both sides build with the same memory, the server's own unless told.
+    runtime.block_on(measure(data, home.path(), flags.text("maintenance-work-mem")));
 }
 
 struct Bench<'a> {
@@ -42,7 +44,7 @@ struct Bench<'a> {
     ef: u32,
 }
 
-async fn measure(data: Data, home: &std::path::Path) {
+async fn measure(data: Data, home: &std::path::Path, memory: Option<&str>) {
     let server = postgres();
     println!("pgvector, {} rows of {}, cosine, hnsw of 16 and 64", data.rows(), data.dimension);
     let backend = backend(&server, home);
@@ -56,6 +58,9 @@ async fn measure(data: Data, home: &std::path::Path) {
         "CREATE TABLE {floor} (id text COLLATE \"C\" PRIMARY KEY, sample_id text COLLATE \"C\" NOT NULL, embedding_vector vector({x}) NOT NULL); \
          ALTER TABLE {floor} ALTER COLUMN embedding_vector SET STORAGE PLAIN"
     );
+    if let Some(memory) = memory {
+        raw.run(&format!("SET maintenance_work_mem = '{memory}'")).await;
+    }
     let ready = pieces(&data, &ids);
     let started = Instant::now();
     raw.run(&create).await;
@@ -64,7 +69,8 @@ async fn measure(data: Data, home: &std::path::Path) {
     raw.run(&format!("CREATE INDEX ON {floor} USING hnsw (embedding_vector vector_cosine_ops) WITH (m = 16, ef_construction = 64)")).await;
     let floor_ms = started.elapsed().as_secs_f64() * 1e3;
 
-    let spec = IndexSpec { name: name.clone(), dimension: x, metric: Metric::Cosine, items: ItemKind::Samples, parameters: Default::default() };
+    let parameters = memory.map(|memory| ("maintenance_work_mem".to_owned(), memory.into())).into_iter().collect();
+    let spec = IndexSpec { name: name.clone(), dimension: x, metric: Metric::Cosine, items: ItemKind::Samples, parameters };
     let before = resident_mb();
     reset_peak();
     let started = Instant::now();

@@ -7,7 +7,7 @@
 //! *Invariant:* an answer holds exactly min(k, items of the scope that are indexed) rows, or it is an error.
 
 mod aggregation;
-mod measure;
+mod calibration;
 mod plan;
 mod ranking;
 mod report;
@@ -18,7 +18,7 @@ use std::time::Instant;
 use crate::{Direction, Error, Hit, ItemKind, Metric, NearestRequest, Precision, Result, Scope, SimilarityIndex};
 
 pub use aggregation::Aggregation;
-pub use measure::{question_between, recall_of};
+pub use calibration::{Calibrating, Calibration, QUESTIONS, depth_of_question, exact_answers, questions_between};
 pub use plan::Route;
 pub use ranking::Ranking;
 pub use report::{Answer, Report};

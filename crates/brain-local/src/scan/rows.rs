@@ -10,6 +10,9 @@ use super::{PARALLEL_FROM, Piece, Scan};
 /// at the speed of memory; jumping to one that is wanted costs about as much again as reading it.
 const WHOLE_BLOCK_FROM: usize = 2;
 
+/// Rows that lie apart are compared so many at a time, at least, whatever blocks they are in: a processor that knows what comes next need not wait for it.
+const APART: usize = 64;
+
 /// Distances that one thread holds at a time, at most: they and the rows must stay in its nearest caches.
 const DISTANCES: usize = 1 << 16;
 
@@ -33,12 +36,13 @@ impl<'a> Pass<'a> {
     /// The best rows for each query, the best first.
     pub(super) fn run(&self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<Neighbor>>> {
         let rows: usize = pieces.iter().map(Piece::count).sum();
+        let groups = groups(pieces);
         let found = if rows * self.scan.snapshot.manifest().row_bytes() * self.queries.len() < PARALLEL_FROM {
-            pieces.iter().try_fold(self.nothing(), |found, piece| self.search(found, piece))?
+            groups.iter().try_fold(self.nothing(), |found, group| self.search(found, group))?
         } else {
-            pieces
+            groups
                 .par_iter()
-                .try_fold(|| self.nothing(), |found, piece| self.search(found, piece))
+                .try_fold(|| self.nothing(), |found, group| self.search(found, group))
                 .try_reduce(|| self.nothing(), |a, b| Ok(self.merge(a, b)))?
         };
         Ok(found.best.into_iter().map(|best| best.into_sorted(|a, b| self.scan.by_id(a, b))).collect())
@@ -53,32 +57,53 @@ impl<'a> Pass<'a> {
         Found { best, distances: a.distances }
     }
 
-    fn search(&self, mut found: Found, piece: &Piece<'_>) -> Result<Found> {
-        piece.segment.verify_owners(piece.block)?;
-        let block = piece.segment.block(piece.block);
-        // Many queries take the block in parts, so that their distances are looked through while they are at hand.
-        let part = (DISTANCES / self.queries.len()).clamp(1, block.len());
-        match piece.wanted {
-            Some(wanted) if wanted.len() * WHOLE_BLOCK_FROM < block.len() => {
-                // Verified as a whole even where few rows are wanted: the checksum knows no smaller piece.
-                let vectors = piece.segment.vectors(block)?;
-                for wanted in wanted.chunks(part) {
-                    found.distances.resize(wanted.len() * self.queries.len(), 0.0);
-                    self.queries.gather(vectors, &piece.offsets(wanted), &mut found.distances);
-                    self.offer(&mut found, wanted);
-                }
-            }
-            _ => {
-                let first = piece.rows().start - block.start as u32;
-                for start in block.clone().step_by(part) {
-                    let rows = start..(start + part).min(block.end);
-                    found.distances.resize(rows.len() * self.queries.len(), 0.0);
-                    self.queries.distances(piece.segment.vectors(rows.clone())?, &mut found.distances);
-                    self.offer_all(&mut found, piece, first + rows.start as u32, rows.len());
-                }
-            }
+    fn search(&self, mut found: Found, group: &[Piece<'_>]) -> Result<Found> {
+        if group.iter().all(is_apart) {
+            self.search_apart(&mut found, group)?;
+        } else {
+            group.iter().try_for_each(|piece| self.search_whole(&mut found, piece))?;
         }
         Ok(found)
+    }
+
+    /// Compares the few rows of some blocks of one segment that are wanted.
+    fn search_apart(&self, found: &mut Found, group: &[Piece<'_>]) -> Result<()> {
+        let Some(Piece { segment, .. }) = group.first() else { return Ok(()) };
+        for piece in group {
+            piece.segment.verify_owners(piece.block)?;
+            // Verified as a whole even where few rows are wanted: the checksum knows no smaller piece.
+            piece.segment.vectors(piece.segment.block(piece.block))?;
+        }
+        let vectors = segment.unverified_vectors(0..segment.record().rows as usize);
+        let wanted: Vec<u32> = group.iter().flat_map(|piece| piece.wanted.unwrap_or_default()).copied().collect();
+        let offsets: Vec<u32> = wanted.iter().map(|row| row - segment.first_row()).collect();
+        let part = self.part();
+        for (wanted, offsets) in wanted.chunks(part).zip(offsets.chunks(part)) {
+            found.distances.resize(wanted.len() * self.queries.len(), 0.0);
+            self.queries.gather(vectors, offsets, &mut found.distances);
+            self.offer(found, wanted);
+        }
+        Ok(())
+    }
+
+    /// Compares all rows of a block, and takes those that are wanted.
+    fn search_whole(&self, found: &mut Found, piece: &Piece<'_>) -> Result<()> {
+        piece.segment.verify_owners(piece.block)?;
+        let block = piece.segment.block(piece.block);
+        let first = piece.rows().start - block.start as u32;
+        let part = self.part();
+        for start in block.clone().step_by(part) {
+            let rows = start..(start + part).min(block.end);
+            found.distances.resize(rows.len() * self.queries.len(), 0.0);
+            self.queries.distances(piece.segment.vectors(rows.clone())?, &mut found.distances);
+            self.offer_all(found, piece, first + rows.start as u32, rows.len());
+        }
+        Ok(())
+    }
+
+    /// How many rows are compared before their distances are looked through: while they are at hand.
+    fn part(&self) -> usize {
+        (DISTANCES / self.queries.len()).max(1)
     }
 
     /// Offers the rows of `wanted`, which the distances are of.
@@ -109,4 +134,29 @@ impl<'a> Pass<'a> {
             }
         }
     }
+}
+
+/// Whether so few of the block's rows are wanted that only they are read.
+fn is_apart(piece: &Piece<'_>) -> bool {
+    piece.wanted.is_some_and(|wanted| wanted.len() * WHOLE_BLOCK_FROM < piece.segment.block(piece.block).len())
+}
+
+/// The pieces as threads take them: each alone, but those of which few rows are wanted together, as long as they are of one segment.
+fn groups<'g, 'p>(pieces: &'g [Piece<'p>]) -> Vec<&'g [Piece<'p>]> {
+    let together = |a: &Piece<'_>, b: &Piece<'_>| is_apart(a) && is_apart(b) && std::ptr::eq(a.segment, b.segment);
+    let mut groups = Vec::with_capacity(pieces.len());
+    for alike in pieces.chunk_by(together) {
+        let mut rest = alike;
+        while !rest.is_empty() {
+            let mut rows = 0;
+            let enough = rest.iter().position(|piece| {
+                rows += piece.count();
+                rows >= APART
+            });
+            let (group, others) = rest.split_at(enough.map_or(rest.len(), |last| last + 1));
+            groups.push(group);
+            rest = others;
+        }
+    }
+    groups
 }

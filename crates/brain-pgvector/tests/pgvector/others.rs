@@ -100,7 +100,7 @@ fn an_index_of_others_is_measured_once_and_nothing_is_written_to_it() {
         assert!(kept.contains_key("measured_recall"), "{kept:?}");
         let oracle = oracle_of(Metric::Cosine, &rows);
         let mut recall = Recall::default();
-        for (_, vector) in rows.iter().step_by(75) {
+        for (_, vector) in rows.iter().step_by(20) {
             let query = vector.iter().map(|x| x + 0.3 * random.normal()).collect();
             assert_answer(&*index, &oracle, &SearchRequest { k: Some(10), ..SearchRequest::new(vec![query]) }, &mut recall).await;
         }

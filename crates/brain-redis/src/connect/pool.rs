@@ -3,18 +3,20 @@
 //! A connection serves many callers at once, as the server answers in order. So a caller gets one that nobody uses, then a new one, then the least busy.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use brain_core::{Error, ErrorKind, Result};
 use fred::clients::Client;
+use fred::error::{Error as DriverError, ErrorKind as DriverKind};
 use fred::interfaces::ClientLike as _;
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig, TlsConfig, UnresponsiveConfig};
 use fred::types::{ConnectHandle, RespVersion};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore, SemaphorePermit};
 
+use super::line::Line;
 use super::server::{Introduction, Server};
 use super::settings::Settings;
 use crate::error;
@@ -31,6 +33,9 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     settings: Settings,
     slots: Vec<Slot>,
+    /// Lines that nobody uses.
+    lines: StdMutex<Vec<Line>>,
+    turns: Semaphore,
     server: OnceCell<Server>,
     /// Whether the server ever answered.
     reached: AtomicBool,
@@ -58,8 +63,9 @@ impl Drop for Made {
 impl Pool {
     /// A pool that has no connection yet.
     pub fn new(settings: Settings) -> Self {
+        let turns = Semaphore::new(settings.pool_size);
         let slots = (0..settings.pool_size).map(|_| Slot::default()).collect();
-        Self(Arc::new(Shared { settings, slots, server: OnceCell::new(), reached: AtomicBool::new(false) }))
+        Self(Arc::new(Shared { settings, slots, lines: StdMutex::default(), turns, server: OnceCell::new(), reached: AtomicBool::new(false) }))
     }
 
     /// How the server is reached.
@@ -84,6 +90,47 @@ impl Pool {
         let connection = self.connection().await?;
         self.introduced(&connection).await?;
         Ok(connection)
+    }
+
+    /// A line to a server that will do: one that nobody uses, or a new one. Who is done with it [gives it back](Self::keep); one that broke is dropped.
+    ///
+    /// # Errors
+    /// Why none can be made.
+    pub(crate) async fn line(&self) -> Result<Line> {
+        if let Some(line) = self.lines().pop() {
+            return Ok(line);
+        }
+        if self.0.server.get().is_none() {
+            self.server().await?;
+        }
+        let settings = &self.0.settings;
+        let tls = settings.tls.as_ref().map(|tls| tls.config()).transpose()?;
+        let timed_out = |_| DriverError::new(DriverKind::Timeout, "Request timed out.");
+        let made = tokio::time::timeout(CONNECT_TIMEOUT, Line::connect(settings, tls)).await.map_err(timed_out);
+        made.and_then(|made| made).map_err(|failure| error::of_connecting(failure, &settings.address(), settings.tls.is_some()))
+    }
+
+    /// Waits until fewer than `pool_size` questions are under way by lines. Nobody waits for another turn meanwhile.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.turns.acquire().await.ok()
+    }
+
+    /// Keeps a line, all of whose answers are read, for the next one who needs one.
+    pub(crate) fn keep(&self, line: Line) {
+        let mut lines = self.lines();
+        if lines.len() < self.0.slots.len() {
+            lines.push(line);
+        }
+    }
+
+    /// Drops the lines that are kept: one broke, so that the others will not be better.
+    pub(crate) fn drop_lines(&self) {
+        self.lines().clear();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the server who it is once more: it may be another one by now.

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-use brain_core::Result;
+use brain_core::{Error, Result};
 
 use super::pool::{Connection, Pool};
 
@@ -19,8 +19,7 @@ impl Pool {
     /// # Errors
     /// The last failure.
     pub async fn retrying<T, F: Future<Output = Result<T>>>(&self, mut work: impl FnMut(Connection) -> F) -> Result<T> {
-        let until = Instant::now() + PATIENCE;
-        let mut pause = FIRST_PAUSE;
+        let mut patience = Patience::new();
         loop {
             let failure = match self.get().await {
                 Ok(connection) => match work(connection).await {
@@ -30,12 +29,33 @@ impl Pool {
                 Err(failure) if !self.was_reached() => return Err(failure),
                 Err(failure) => failure,
             };
-            if !failure.is_retryable() || Instant::now() + pause > until {
-                return Err(failure);
-            }
-            tokio::time::sleep(spread(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            patience.after(failure).await?;
         }
+    }
+}
+
+/// How long it is tried again.
+pub(crate) struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self { until: Instant::now() + PATIENCE, pause: FIRST_PAUSE }
+    }
+
+    /// Waits before the next try.
+    ///
+    /// # Errors
+    /// The failure, where it is for good, or there have been tries enough.
+    pub(crate) async fn after(&mut self, failure: Error) -> Result<()> {
+        if !failure.is_retryable() || Instant::now() + self.pause > self.until {
+            return Err(failure);
+        }
+        tokio::time::sleep(spread(self.pause)).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
     }
 }
 
