@@ -276,3 +276,26 @@ fn a_search_over_its_time_is_an_error_or_whole() {
         assert!(cut_short > 0, "a millisecond was enough for everything");
     });
 }
+
+/// Some servers are set up to answer with few rows, and refuse who asks for more: what is wanted of them is read, and whole.
+#[test]
+fn a_server_that_answers_with_few_rows_is_asked_in_other_ways() {
+    run(async {
+        let server = redis_faults();
+        let place = Place::new((*server).clone());
+        let rows = rows(400, 1);
+        for algorithm in ["FLAT", "HNSW"] {
+            let spec = place.spec(&format!("few_{algorithm}"), &[("algorithm", algorithm)]);
+            let index = place.backend().create(&spec).await.unwrap();
+            add(&*index, &rows, OnConflict::Error).await.unwrap();
+            place.client().say("FT.CONFIG SET MAXSEARCHRESULTS 100");
+            let request = SearchRequest { k: Some(150), ..SearchRequest::new(vec![rows[0].1.clone()]) };
+            let found = search(&*index, &request).await.map(|answer| answer.results[0].len());
+            let mut recall = Recall::default();
+            assert_answers(&*index, &rows, &mut recall).await;
+            place.client().say("FT.CONFIG SET MAXSEARCHRESULTS 1000000");
+            assert_eq!(found.unwrap(), 150, "{algorithm}");
+            recall.assert_at_least(0.99);
+        }
+    });
+}
