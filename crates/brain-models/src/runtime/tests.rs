@@ -198,13 +198,13 @@ mod onnxruntime {
     #[test]
     fn a_card_that_is_not_there_is_an_error_unless_the_cores_may_do() {
         let with = |on_missing| {
-            let settings = OnnxRuntime { device: Device::Cuda { card: 0, on_missing }, ..OnnxRuntime::default() };
+            let settings = OnnxRuntime { device: Device::Cuda { card: 99, on_missing }, ..OnnxRuntime::default() };
             let options = RuntimeOptions { runtime: Runtime::OnnxRuntime(settings), ..RuntimeOptions::default() };
             load("clip", Source::File(&golden("clip").join("vision.onnx")), &options)
         };
         let error = with(OnMissingDevice::Error).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(error.message().contains("CUDA card 0") && error.hint().unwrap().contains("onnxruntime-gpu"), "{error}");
+        assert!(error.message().contains("CUDA card 99") && error.hint().unwrap().contains("onnxruntime-gpu"), "{error}");
         assert!(with(OnMissingDevice::UseCpu).unwrap().runtime().contains("for want of CUDA"));
     }
 
