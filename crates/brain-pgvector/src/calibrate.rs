@@ -1,7 +1,7 @@
 //! How hard a search has to look: measured once the index is built, on questions that lie among its rows.
 
-use brain_core::search::{Calibrating, Calibration, QUESTIONS, exact_answers, questions_between};
-use brain_core::{Progress, Result};
+use brain_core::search::{Calibrating, Calibration, QUESTIONS, compare, depth_of_question, questions_between};
+use brain_core::{Direction, Progress, Result, Scope};
 
 use crate::index::PgvectorIndex;
 use crate::options::Method;
@@ -35,7 +35,7 @@ impl PgvectorIndex {
             progress.finish();
             return Ok(None);
         }
-        let truth = exact_answers(self, &questions, rows).await?;
+        let truth = compare(self, &questions, depth_of_question(0, rows), Scope::All, Direction::Nearest).await?;
         // A graph search keeps at least as many rows in sight as it is to return.
         let least = if index.method == Method::Hnsw { |k| k as u32 } else { |_| 1 };
         let mut calibrating = Calibrating::new(rows, efforts(index.method), least, &truth);

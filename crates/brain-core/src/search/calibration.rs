@@ -6,8 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compare;
-use crate::{Direction, Hit, Result, Scope, SimilarityIndex};
+use crate::Hit;
 
 /// How many questions are asked.
 pub const QUESTIONS: usize = 300;
@@ -50,19 +49,6 @@ pub fn questions_between(sample: &[Vec<f32>]) -> impl Iterator<Item = Vec<f32>> 
 pub fn depth_of_question(number: usize, rows: u64) -> usize {
     let depth = MEASURED[if number < DEEP { MEASURED.len() - 1 } else { 0 }];
     usize::try_from(rows).map_or(depth, |rows| depth.min(rows))
-}
-
-/// The exact answer of each question, as [deep](depth_of_question) as it takes, by reading the rows and comparing them here.
-///
-/// # Errors
-/// Those of the index.
-pub async fn exact_answers(index: &dyn SimilarityIndex, questions: &[Vec<f32>], rows: u64) -> Result<Vec<Vec<Hit>>> {
-    let (deep, others) = questions.split_at(DEEP.min(questions.len()));
-    let mut answers = compare(index, deep, depth_of_question(0, rows), Scope::All, Direction::Nearest).await?;
-    if !others.is_empty() {
-        answers.extend(compare(index, others, depth_of_question(DEEP, rows), Scope::All, Direction::Nearest).await?);
-    }
-    Ok(answers)
 }
 
 /// A calibration under way.

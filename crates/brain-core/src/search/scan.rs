@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
-use brain_kernels::Query;
+use brain_kernels::Queries;
 
 use super::{Aggregation, Ranking};
 use crate::{Direction, Hit, Item, ItemId, Result, Scope, Selector, SimilarityIndex, VectorBatch};
 
 /// How many rows are fetched at once where a view is read by its ids.
 const FETCH: usize = 1024;
+
+/// So many distances are held at once, at most: however many queries there are, they stay in the processor's caches.
+const DISTANCES: usize = 1 << 18;
 
 /// The first `k` rows in scope for each query, found by reading their vectors and comparing them here: for a backend whose own search cannot answer, or has to
 /// be measured.
@@ -43,19 +46,29 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     /// One list a query, or a single one where the distances are aggregated.
     pub(super) async fn run(&self) -> Result<Vec<Vec<Hit>>> {
-        let metric = self.index.spec().metric;
-        let queries: Vec<Query> = self.queries.iter().map(|query| Query::new(metric, query)).collect();
+        let spec = self.index.spec();
+        let queries = Queries::new(spec.metric, &self.queries.concat(), spec.dimension);
         let aggregate = self.aggregation.is_post();
         let lists = if aggregate { 1 } else { self.queries.len() };
         let mut collectors: Vec<Collector> = (0..lists).map(|_| Collector::new(self.collect)).collect();
+        let part = (DISTANCES / queries.len().max(1)).max(1);
+        let mut distances = Vec::new();
         let mut batches = self.batches().await?;
         while let Some(batch) = batches.try_next().await? {
-            for (item, vector) in batch.rows().filter(|(item, _)| self.scope.contains(item)) {
-                let distances = queries.iter().map(|query| query.distance(vector));
+            let items = batch.items();
+            let wanted: Vec<u32> = (0..).zip(items).filter(|(_, item)| self.scope.contains(item)).map(|(row, _)| row).collect();
+            for rows in wanted.chunks(part) {
+                distances.resize(rows.len() * queries.len(), 0.0);
+                queries.gather(batch.vectors(), rows, &mut distances);
                 if aggregate {
-                    collectors[0].push(self.aggregation.distance(distances), item);
+                    for (place, &row) in rows.iter().enumerate() {
+                        let of_row = distances.iter().skip(place).step_by(rows.len()).copied();
+                        collectors[0].push(self.aggregation.distance(of_row), &items[row as usize]);
+                    }
                 } else {
-                    collectors.iter_mut().zip(distances).for_each(|(collector, distance)| collector.push(distance, item));
+                    for (collector, of_query) in collectors.iter_mut().zip(distances.chunks_exact(rows.len())) {
+                        rows.iter().zip(of_query).for_each(|(&row, &distance)| collector.push(distance, &items[row as usize]));
+                    }
                 }
             }
         }

@@ -8,8 +8,8 @@ use crate::metric::Metric;
 /// How many rows are multiplied before their products become bounds.
 const PANEL: usize = 64;
 
-/// How many rows ahead codes are asked for: what lies in the farther caches takes that long to come.
-const AHEAD: usize = 32;
+/// How many rows ahead codes are asked for.
+const AHEAD: usize = 8;
 
 /// A query whose codes have fifteen bits: what rounding it loses is a hundredth of what rounding the rows does.
 #[derive(Clone, Debug)]

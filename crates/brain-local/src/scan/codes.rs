@@ -218,7 +218,12 @@ impl<'a> Pass<'a> {
             let group = &mut candidates[start..end];
             // Rows in file order are read forwards, at half the cost of jumping about.
             group.sort_unstable_by_key(|candidate| candidate.row);
-            let found = group.par_chunks(COMPARED_AT_ONCE).map(|part| self.compare(query, part)).collect::<Result<Vec<_>>>()?;
+            let found = if group.len() <= COMPARED_AT_ONCE {
+                // Done before another thread has woken up.
+                vec![self.compare(query, group)?]
+            } else {
+                group.par_chunks(COMPARED_AT_ONCE).map(|part| self.compare(query, part)).collect::<Result<Vec<_>>>()?
+            };
             compared.fetch_add(group.len() as u64, Ordering::Relaxed);
             for neighbor in found.into_iter().flatten() {
                 best.offer(neighbor, |a, b| self.scan.by_id(a, b));

@@ -18,7 +18,7 @@ use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 
 /// Below so many bytes one thread is done before others have woken up.
-const PARALLEL_FROM: usize = 1 << 18;
+const PARALLEL_FROM: usize = 1 << 20;
 
 /// From so many bytes of rows on, reading the codes first is faster: below, all rows are compared in about the time that the second pass takes.
 const CODES_FROM: usize = 1 << 20;
