@@ -1,5 +1,6 @@
 //! Random data of every shape at a backend's own settings: every answer is whole, every distance right, and hardly a row is missed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use brain_core::search::{Aggregation, SearchRequest};
@@ -12,6 +13,9 @@ use crate::compare::Recall;
 use crate::corpus::{Ids, strangers};
 use crate::questions::{Row, add, assert_answer, oracle_of};
 use crate::random::Random;
+
+/// How many indexes this process has made.
+static INDEXES: AtomicUsize = AtomicUsize::new(0);
 
 const CLUSTERS: usize = 12;
 /// The share of the nearest that is to be found.
@@ -164,7 +168,9 @@ struct Found {
 async fn hold(backend: &dyn SimilarityBackend, data: &Data, questions: &[Question], found: &mut Found) {
     let parameters = data.making.parameters.iter().map(|&(name, value)| (name.to_owned(), value.into())).collect();
     let Data { dimension, metric, .. } = *data;
-    let spec = IndexSpec { name: format!("shape_{:x}_{:x}", std::process::id(), data.seed), dimension, metric, items: ItemKind::Samples, parameters };
+    // Tests that run side by side on one server draw the same data.
+    let name = format!("shape_{:x}_{}", std::process::id(), INDEXES.fetch_add(1, Ordering::Relaxed));
+    let spec = IndexSpec { name, dimension, metric, items: ItemKind::Samples, parameters };
     let index = backend.create(&spec).await.unwrap();
     let rows = data.rows();
     for part in rows.chunks(500) {
