@@ -34,13 +34,14 @@ impl PgvectorIndex {
         let mut made = false;
         if self.spec.items == ItemKind::Patches && !self.table().samples_indexed {
             let sql = format!("CREATE INDEX ON {} (sample_id)", self.ranked.table);
-            made |= self.make(&sql, |table| table.samples_indexed, rows, progress).await?;
+            made |= self.make(&sql, |table| table.samples_indexed, rows, 0, progress).await?;
         }
         if let Some(method) = self.options.method
             && self.table().index_for(self.spec.metric, self.spec.dimension).is_none()
         {
             let sql = self.create_index(method, rows);
-            made |= self.make(&sql, |table| table.index_for(self.spec.metric, self.spec.dimension).is_some(), rows, progress).await?;
+            let memory = if method == Method::Hnsw { rows.saturating_mul(self.bytes_of_a_node()) } else { 0 };
+            made |= self.make(&sql, |table| table.index_for(self.spec.metric, self.spec.dimension).is_some(), rows, memory, progress).await?;
         }
         self.look_again().await?;
         let known = self.calibration();
@@ -70,10 +71,11 @@ impl PgvectorIndex {
         format!("CREATE INDEX {name}ON {} USING {} ({indexed} {class}) WITH ({with})", self.ranked.table, method.as_str())
     }
 
-    /// Runs a statement that makes an index, unless another process has made one meanwhile; whether it ran.
-    async fn make(&self, sql: &str, is_there: impl Fn(&Table) -> bool, rows: u64, progress: &dyn Progress) -> Result<bool> {
+    /// Runs a statement that makes an index, unless another process has made one meanwhile; whether it ran. With less than `memory` bytes it takes many times
+    /// as long.
+    async fn make(&self, sql: &str, is_there: impl Fn(&Table) -> bool, rows: u64, memory: u64, progress: &dyn Progress) -> Result<bool> {
         let is_there = &is_there;
-        self.pool.retrying(|connection| self.make_once(connection, sql, is_there, rows, progress)).await
+        self.pool.retrying(|connection| self.make_once(connection, sql, is_there, rows, memory, progress)).await
     }
 
     async fn make_once(
@@ -82,6 +84,7 @@ impl PgvectorIndex {
         sql: &str,
         is_there: &impl Fn(&Table) -> bool,
         rows: u64,
+        memory: u64,
         progress: &dyn Progress,
     ) -> Result<bool> {
         let failed = |error| self.failed("build the index of", error);
@@ -100,7 +103,7 @@ impl PgvectorIndex {
             }
         }
         let process: i32 = transaction.query_typed_one("SELECT pg_backend_pid()", &[]).await.map_err(failed)?.get(0);
-        progress.start(&format!("building the index over {rows} rows{}", self.remark_on_memory(&transaction, rows).await?), None);
+        progress.start(&format!("building the index over {rows} rows{}", self.remark_on_memory(&transaction, memory).await?), None);
         let mut building = transaction.batch_execute(sql).boxed();
         let built = loop {
             match select(building, tokio::time::sleep(ASKED_EVERY).boxed()).await {
@@ -124,19 +127,18 @@ impl PgvectorIndex {
         Ok(true)
     }
 
-    /// What to say where the graph will not fit the memory that the server builds it in, and the build takes many times as long.
-    async fn remark_on_memory(&self, transaction: &Transaction<'_>, rows: u64) -> Result<String> {
-        if self.options.method != Some(Method::Hnsw) {
+    /// What to say where the server builds with less than `needed` bytes.
+    async fn remark_on_memory(&self, transaction: &Transaction<'_>, needed: u64) -> Result<String> {
+        if needed == 0 {
             return Ok(String::new());
         }
         let sql = "SELECT pg_size_bytes(current_setting('maintenance_work_mem')), current_setting('maintenance_work_mem')";
         let row = transaction.query_typed_one(sql, &[]).await.map_err(|error| self.failed("build the index of", error))?;
         let (bytes, shown): (i64, String) = (row.get(0), row.get(1));
-        let needed = rows.saturating_mul(self.bytes_of_a_node()) >> 20;
-        if u64::try_from(bytes).unwrap_or_default() >> 20 >= needed {
+        if u64::try_from(bytes).unwrap_or_default() >= needed {
             return Ok(String::new());
         }
-        Ok(format!(" (slowly: it needs about {needed}MB, and maintenance_work_mem is {shown})"))
+        Ok(format!(" (slowly: it needs about {}MB, and maintenance_work_mem is {shown})", needed.div_ceil(1 << 20)))
     }
 
     /// About how much memory a row of the graph takes while it is built.

@@ -162,8 +162,11 @@ impl RedisIndex {
         self.finish(pending).await
     }
 
-    /// The same for who only reads: one who may not write, or finds no room, goes on without.
+    /// The same for who opens the index, whose note has just been read: one who may not write, or finds no room, goes on without.
     pub(crate) async fn settle_where_it_may(&self) -> Result<()> {
+        if self.known_note().is_none_or(|note| note.removals.is_empty()) {
+            return Ok(());
+        }
         unless_refused(self.settle().await)
     }
 

@@ -141,9 +141,8 @@ impl RedisIndex {
     async fn view(&self, request: &NearestRequest<'_>) -> Result<View> {
         let by_sample = matches!(request.scope, Scope::Samples(_)) && self.spec.items == ItemKind::Patches;
         let within = match request.scope {
-            Scope::Items(set) => set.len() as f64,
-            Scope::Samples(set) if !by_sample => set.len() as f64,
-            Scope::All | Scope::Samples(_) => self.estimate(request.scope).await? as f64,
+            Scope::Items(set) | Scope::Samples(set) if !by_sample => set.len() as f64,
+            _ => self.estimate(request.scope).await? as f64,
         };
         let (rows, wanted) = (self.estimate(Scope::All).await? as f64, self.wanted(request).await?);
         Ok(View { rows, within, wanted, by_sample, dimension: self.spec.dimension })

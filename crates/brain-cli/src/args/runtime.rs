@@ -23,8 +23,8 @@ impl RuntimeArgs {
     /// The session, with models that are run as the flag says.
     pub(crate) fn of(&self, brain: brain::Brain) -> brain::Brain {
         #[cfg(feature = "models")]
-        if let Some(runtime) = &self.runtime {
-            return brain.with_runtime(RuntimeOptions { runtime: runtime.clone(), ..RuntimeOptions::default() });
+        if let Some(options) = self.chosen() {
+            return brain.with_runtime(options);
         }
         brain
     }
@@ -35,10 +35,12 @@ impl RuntimeArgs {
     /// Those of the environment.
     #[cfg(feature = "models")]
     pub(crate) fn options(&self) -> brain::core::Result<RuntimeOptions> {
-        match &self.runtime {
-            Some(runtime) => Ok(RuntimeOptions { runtime: runtime.clone(), ..RuntimeOptions::default() }),
-            None => RuntimeOptions::of_environment(),
-        }
+        self.chosen().map_or_else(RuntimeOptions::of_environment, Ok)
+    }
+
+    #[cfg(feature = "models")]
+    fn chosen(&self) -> Option<RuntimeOptions> {
+        self.runtime.clone().map(|runtime| RuntimeOptions { runtime, ..RuntimeOptions::default() })
     }
 }
 
