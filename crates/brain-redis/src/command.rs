@@ -8,6 +8,8 @@ use fred::error::Error;
 use fred::interfaces::ClientLike;
 use fred::types::{CustomCommand, Value};
 
+use crate::connect::line;
+
 /// A command and its arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
@@ -35,6 +37,16 @@ impl Command {
     pub(crate) fn args<A: Into<Argument>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.into().0));
         self
+    }
+}
+
+impl Command {
+    /// Writes it for a line.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        line::write_head(out, 1 + self.arguments.len());
+        line::write_word(out, &[self.name.as_bytes()]);
+        // An argument is a text or bytes, whatever it was made from.
+        self.arguments.iter().for_each(|argument| line::write_word(out, &[argument.as_bytes().unwrap_or_default()]));
     }
 }
 

@@ -69,6 +69,7 @@ mod options;
 mod read;
 mod remove;
 mod reply;
+mod row_words;
 mod rows;
 mod schema;
 mod scope;

@@ -20,7 +20,7 @@ const GROUP_BYTES: usize = 256 << 10;
 /// Batches that come slower than this are written each on its own.
 const GROUP_WAIT: Duration = Duration::from_millis(200);
 /// How many transactions are under way at once.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 /// How long the server may take to have indexed what it holds.
 const INDEXED_WITHIN: Duration = Duration::from_secs(600);
 

@@ -15,17 +15,19 @@ pub(crate) struct KeyWords {
 }
 
 impl KeyWords {
-    pub(crate) fn new(prefix: &str, ids: &[ItemId]) -> Self {
+    pub(crate) fn new<'a>(prefix: &str, ids: impl IntoIterator<Item = &'a ItemId>) -> Self {
         use std::fmt::Write as _;
-        let mut words = Vec::with_capacity(ids.len() * (prefix.len() + 24 + 8));
+        let ids = ids.into_iter();
+        let (mut count, mut words) = (0, Vec::with_capacity(ids.size_hint().0 * (prefix.len() + 24 + 8)));
         let mut text = String::new();
         for id in ids {
+            count += 1;
             text.clear();
             // Writing to memory does not fail.
             let _ = write!(text, "{id}");
             line::write_word(&mut words, &[prefix.as_bytes(), text.as_bytes()]);
         }
-        Self { count: ids.len(), words }
+        Self { count, words }
     }
 }
 

@@ -1,16 +1,16 @@
 //! One transaction's worth of rows on their way into an index.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use brain_core::{AddReport, Item, ItemId, ItemKind, OnConflict, Result, Selector, VectorBatch, already_indexed};
+use fred::error::Error as DriverError;
 
-use brain_core::{AddReport, ItemId, ItemKind, OnConflict, Result, Selector, VectorBatch, already_indexed};
-use bytes::Bytes;
-use fred::types::Value;
-
-use crate::command::{Command, execute, send};
-use crate::connect::Connection;
+use crate::command::Command;
+use crate::connect::Patience;
+use crate::connect::line::{self, Line, Part};
 use crate::index::RedisIndex;
 use crate::options::{Number, Storage};
-use crate::{error, keys, note, reply, scope, wire};
+use crate::row_words::RowWords;
+use crate::scope::KeyWords;
+use crate::{error, keys, note};
 
 /// Looks for all keys, and writes only where there is none of them. Of each row come its number of arguments, the command and what follows the key.
 const UNLESS_TAKEN: &str = "\
@@ -41,167 +41,180 @@ pub(crate) fn note_rows(name: &str, by: i64) -> Command {
     Command::new("HINCRBY").arg(keys::note(name)).arg(note::ROWS).arg(by.to_string())
 }
 
-/// Rows as arguments of commands.
-struct Encoded {
-    keys: Vec<Bytes>,
-    /// What follows the key of each row: fields and their values, or a path and a document.
-    values: Vec<Bytes>,
-    /// The samples, where they are written.
-    samples: Option<Vec<String>>,
-}
-
 impl Write<'_> {
-    /// Writes it; again on another connection where one is lost, in which case nobody knows whether the transaction was done.
+    /// Writes it; again on another line where one is lost, in which case nobody knows whether the transaction was done.
     pub(crate) async fn until_done(self) -> Result<Outcome> {
-        let encoded = &self.encode();
-        let lost = &AtomicBool::new(false);
-        let write = &self;
-        let done = self.index.pool.retrying(|connection| async move {
-            if write.on_conflict == OnConflict::Error && lost.load(Ordering::Relaxed) && write.was_done().await? {
-                return Ok(AddReport { added: encoded.keys.len() as u64, ..AddReport::default() });
-            }
+        let pool = &self.index.pool;
+        let name = &self.index.options.name;
+        let mut patience = Patience::new(pool);
+        let mut is_lost = false;
+        let rows = if self.on_conflict == OnConflict::Error { self.script() } else { self.commands() };
+        let extremes = self.index.note_extremes(&self.batches);
+        let extremes = extremes.then(|| Command::new("HSET").arg(keys::note(name)).arg(note::EXTREME).arg("1"));
+        loop {
             // Should the first try have been done, it has told the note.
-            let acknowledged = if lost.load(Ordering::Relaxed) { 0 } else { write.acknowledged };
-            write.once(&connection, encoded, acknowledged, lost).await
-        });
-        Ok(Outcome { report: done.await?, is_doubtful: lost.load(Ordering::Relaxed) && self.on_conflict != OnConflict::Error })
-    }
-
-    fn encode(&self) -> Encoded {
-        let schema = &self.index.schema;
-        let rows: usize = self.batches.iter().map(VectorBatch::len).sum();
-        let ids: Vec<ItemId> = self.batches.iter().flat_map(VectorBatch::items).map(|item| item.id.clone()).collect();
-        let mut bytes =
-            Vec::with_capacity(rows * self.index.spec.dimension * if schema.storage == Storage::Json { 12 } else { schema.number.width() });
-        let mut ends = Vec::with_capacity(rows);
-        for (item, vector) in self.batches.iter().flat_map(VectorBatch::rows) {
-            match schema.storage {
-                Storage::Hash => wire::put(vector, schema.number, &mut bytes),
-                Storage::Json => wire::put_document(item, vector, schema.number, &mut bytes),
+            let acknowledged = (self.index.is_ours() && self.acknowledged > 0 && !is_lost).then(|| note_rows(name, self.acknowledged as i64));
+            let notes: Vec<&Command> = acknowledged.iter().chain(&extremes).collect();
+            match self.once(&rows, &notes, &mut is_lost).await {
+                Ok(report) => return Ok(Outcome { report: report?, is_doubtful: is_lost && self.on_conflict != OnConflict::Error }),
+                Err(failure) => patience.after(failure).await?,
             }
-            ends.push(bytes.len());
         }
-        let bytes = Bytes::from(bytes);
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let values = starts.zip(&ends).map(|(start, &end)| bytes.slice(start..end)).collect();
-        let with_samples = schema.storage == Storage::Hash && schema.sample.is_some();
-        let samples = with_samples.then(|| self.batches.iter().flat_map(VectorBatch::items).map(|item| item.sample_id.to_string()).collect());
-        Encoded { keys: scope::keys(&schema.prefix, &ids), values, samples }
     }
 
-    async fn once(&self, connection: &Connection, encoded: &Encoded, acknowledged: u64, lost: &AtomicBool) -> Result<AddReport> {
+    /// One try; within it what refuses the rows for good.
+    async fn once(&self, rows: &[u8], notes: &[&Command], is_lost: &mut bool) -> Result<Result<AddReport>> {
+        if self.on_conflict == OnConflict::Error && *is_lost && self.was_done().await? {
+            return Ok(Ok(AddReport { added: self.count() as u64, ..AddReport::default() }));
+        }
+        let pool = &self.index.pool;
+        let _turn = pool.turn().await;
+        let mut line = pool.line().await?;
         let done = match self.on_conflict {
-            OnConflict::Error => self.unless_taken(connection, encoded).await,
-            OnConflict::Overwrite | OnConflict::Skip => self.transaction(connection, encoded, acknowledged).await,
+            OnConflict::Error => self.unless_taken(&mut line, rows, notes).await,
+            OnConflict::Overwrite | OnConflict::Skip => self.transaction(&mut line, rows, notes).await.map(Ok),
         };
-        done.map_err(|failure| {
-            if error::is_lost(&failure) {
-                lost.store(true, Ordering::Relaxed);
+        match done {
+            Ok(report) => {
+                pool.keep(line);
+                Ok(report)
             }
-            self.index.failed("add vectors to", failure)
-        })?
+            Err(failure) => {
+                if error::is_lost(&failure) {
+                    *is_lost = true;
+                    pool.drop_lines();
+                }
+                Err(self.index.failed("add vectors to", failure))
+            }
+        }
     }
 
-    async fn transaction(&self, connection: &Connection, encoded: &Encoded, acknowledged: u64) -> Result<Result<AddReport>, fred::error::Error> {
-        let index = self.index;
-        let count = encoded.keys.len();
-        let mut commands = Vec::with_capacity(2 * count + 3);
-        let mut head = 0;
-        if index.is_ours() && acknowledged > 0 {
-            commands.push(note_rows(&index.options.name, acknowledged as i64));
-            head += 1;
-        }
-        commands.extend(self.extremes(&mut head));
-        let json = index.schema.storage == Storage::Json;
-        let overwrites = self.on_conflict == OnConflict::Overwrite;
-        if json && overwrites {
-            // Writing a document does not say whether there was one.
-            commands.push(Command::with_room("EXISTS", count).args(encoded.keys.iter().cloned()));
-        }
-        for (row, (key, value)) in encoded.keys.iter().zip(&encoded.values).enumerate() {
-            self.put_row(&mut commands, encoded, row, key, value);
-        }
-        let results = execute(connection, commands).await?;
-        let results = &results[head.min(results.len())..];
-        let mut report = AddReport::default();
-        let old = if json && overwrites {
-            results.first().and_then(reply::number).unwrap_or_default()
-        } else if json {
-            results.iter().filter(|result| result.is_null()).count() as u64
-        } else {
-            let per_row = results.len() / count.max(1);
-            let is_new = |row: &[Value]| row.iter().all(|result| reply::number(result).is_some_and(|new| new > 0));
-            count as u64 - results.chunks(per_row.max(1)).filter(|row| is_new(row)).count() as u64
-        };
-        report.added = count as u64 - old.min(count as u64);
-        if overwrites {
-            report.replaced = old
-        } else {
-            report.skipped = old
-        }
-        Ok(Ok(report))
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        self.batches.iter().flat_map(VectorBatch::items)
     }
 
-    fn put_row(&self, commands: &mut Vec<Command>, encoded: &Encoded, row: usize, key: &Bytes, value: &Bytes) {
-        let schema = &self.index.schema;
-        let sample = schema.sample.as_ref().zip(encoded.samples.as_ref().map(|samples| &samples[row]));
-        match (schema.storage, self.on_conflict) {
-            (Storage::Json, OnConflict::Skip) => {
-                commands.push(Command::with_room("JSON.SET", 4).arg(key.clone()).arg("$").arg(value.clone()).arg("NX"));
-            }
-            (Storage::Json, _) => commands.push(Command::with_room("JSON.SET", 3).arg(key.clone()).arg("$").arg(value.clone())),
-            (Storage::Hash, OnConflict::Skip) => {
-                commands.push(Command::with_room("HSETNX", 3).arg(key.clone()).arg(&schema.vector.path).arg(value.clone()));
-                if let Some((field, sample)) = sample {
-                    commands.push(Command::with_room("HSETNX", 3).arg(key.clone()).arg(&field.path).arg(sample));
+    fn count(&self) -> usize {
+        self.batches.iter().map(VectorBatch::len).sum()
+    }
+
+    fn key_words(&self) -> KeyWords {
+        KeyWords::new(&self.index.schema.prefix, self.items().map(|item| &item.id))
+    }
+
+    /// Whether the server has to be asked how many of the keys there are, as writing a document does not say whether there was one.
+    fn asks_first(&self) -> bool {
+        self.index.schema.storage == Storage::Json && self.on_conflict == OnConflict::Overwrite
+    }
+
+    /// The commands that write the rows, to the end of a transaction.
+    fn commands(&self) -> Vec<u8> {
+        let (schema, skips) = (&self.index.schema, self.on_conflict == OnConflict::Skip);
+        let mut rows = RowWords::new(schema, self.room());
+        if self.asks_first() {
+            let keys = self.key_words();
+            line::write_head(&mut rows.out, 1 + keys.count);
+            line::write_word(&mut rows.out, &[b"EXISTS"]);
+            rows.out.extend_from_slice(&keys.words);
+        }
+        for (item, vector) in self.batches.iter().flat_map(VectorBatch::rows) {
+            match (schema.storage, skips) {
+                (Storage::Json, _) => {
+                    rows.begin(b"JSON.SET", if skips { 5 } else { 4 }, item);
+                    rows.put(item, vector);
+                    if skips {
+                        line::write_word(&mut rows.out, &[b"NX"]);
+                    }
+                }
+                (Storage::Hash, false) => {
+                    rows.begin(b"HSET", 2 + rows.per_row(), item);
+                    rows.put(item, vector);
+                }
+                (Storage::Hash, true) => {
+                    rows.begin(b"HSETNX", 4, item);
+                    rows.put_vector(vector);
+                    if let Some(field) = &schema.sample {
+                        rows.begin(b"HSETNX", 4, item);
+                        rows.put_sample(field, item);
+                    }
                 }
             }
-            (Storage::Hash, _) => {
-                let mut command = Command::with_room("HSET", 5).arg(key.clone());
-                if let Some((field, sample)) = sample {
-                    command = command.arg(&field.path).arg(sample);
-                }
-                commands.push(command.arg(&schema.vector.path).arg(value.clone()));
-            }
         }
+        line::write(&mut rows.out, &[b"EXEC"]);
+        rows.out
     }
 
-    /// What notes that there are vectors which the server cannot compare, where that is news.
-    fn extremes(&self, head: &mut usize) -> Option<Command> {
-        let index = self.index;
-        if !index.note_extremes(&self.batches) {
-            return None;
-        }
-        *head += 1;
-        Some(Command::new("HSET").arg(keys::note(&index.options.name)).arg(note::EXTREME).arg("1"))
-    }
-
-    async fn unless_taken(&self, connection: &Connection, encoded: &Encoded) -> Result<Result<AddReport>, fred::error::Error> {
+    /// The script that writes the rows, unless there is one of them.
+    fn script(&self) -> Vec<u8> {
         let schema = &self.index.schema;
-        if let Some(command) = self.extremes(&mut 0) {
-            send(connection, command).await?;
+        let (keys, mut rows) = (self.key_words(), RowWords::new(schema, self.room()));
+        let per_row = rows.per_row();
+        line::write_head(&mut rows.out, 5 + keys.count * (1 + per_row));
+        line::write_word(&mut rows.out, &[b"EVAL"]);
+        line::write_word(&mut rows.out, &[UNLESS_TAKEN.as_bytes()]);
+        line::write_word(&mut rows.out, &[keys.count.to_string().as_bytes()]);
+        rows.out.extend_from_slice(&keys.words);
+        line::write_word(&mut rows.out, &[if schema.storage == Storage::Json { b"JSON.SET" } else { b"HSET" }]);
+        line::write_word(&mut rows.out, &[per_row.to_string().as_bytes()]);
+        self.batches.iter().flat_map(VectorBatch::rows).for_each(|(item, vector)| rows.put(item, vector));
+        rows.out
+    }
+
+    /// How long the commands become, about.
+    fn room(&self) -> usize {
+        let number = if self.index.schema.storage == Storage::Json { 12 } else { self.index.schema.number.width() };
+        self.count() * (self.index.spec.dimension * number + 2 * self.index.schema.prefix.len() + 192)
+    }
+
+    async fn transaction(&self, line: &mut Line, rows: &[u8], notes: &[&Command]) -> Result<AddReport, DriverError> {
+        let mut head = Vec::new();
+        line::write(&mut head, &[b"MULTI"]);
+        notes.iter().for_each(|note| note.write(&mut head));
+        let (count, schema, overwrites) = (self.count(), &self.index.schema, self.on_conflict == OnConflict::Overwrite);
+        let per_row = if schema.storage == Storage::Hash && schema.sample.is_some() && !overwrites { 2 } else { 1 };
+        line.transact([&head, rows], notes.len() + usize::from(self.asks_first()) + count * per_row).await?;
+        for _ in notes {
+            line.pass().await?;
         }
-        let count = encoded.keys.len();
-        let with_sample = encoded.samples.is_some();
-        let (name, fields): (&'static str, usize) = match schema.storage {
-            Storage::Json => ("JSON.SET", 2),
-            Storage::Hash => ("HSET", if with_sample { 4 } else { 2 }),
+        let mut old = if self.asks_first() { whole(line.next().await?)? } else { 0 };
+        for _ in 0..count {
+            let mut is_new = true;
+            for _ in 0..per_row {
+                // A field that was there, or a document that was not written.
+                is_new &= match line.next().await? {
+                    Part::Bytes(result) => result != b"0",
+                    Part::Nothing => false,
+                    Part::Refusal(says) => return Err(line::refusal(says)),
+                    Part::Several(_) => return Err(line::not_understood()),
+                };
+            }
+            old += usize::from(!is_new);
+        }
+        let (old, count) = (old.min(count) as u64, count as u64);
+        let report = AddReport { added: count - old, ..AddReport::default() };
+        Ok(if overwrites { AddReport { replaced: old, ..report } } else { AddReport { skipped: old, ..report } })
+    }
+
+    async fn unless_taken(&self, line: &mut Line, rows: &[u8], notes: &[&Command]) -> Result<Result<AddReport>, DriverError> {
+        for note in notes {
+            let mut command = Vec::new();
+            note.write(&mut command);
+            line.send(&command).await?;
+            line.pass().await?;
+        }
+        line.send(rows).await?;
+        let taken = match line.next().await? {
+            Part::Several(taken) => taken,
+            Part::Refusal(says) => return Err(line::refusal(says)),
+            Part::Nothing | Part::Bytes(_) => return Err(line::not_understood()),
         };
-        let mut command = Command::with_room("EVAL", 4 + count * (1 + fields)).arg(UNLESS_TAKEN).arg(count).args(encoded.keys.iter().cloned());
-        command = command.arg(name).arg(fields);
-        for (row, value) in encoded.values.iter().enumerate() {
-            command = match (schema.storage, schema.sample.as_ref().zip(encoded.samples.as_ref())) {
-                (Storage::Json, _) => command.arg("$"),
-                (Storage::Hash, Some((field, samples))) => command.arg(&field.path).arg(&samples[row]).arg(&schema.vector.path),
-                (Storage::Hash, None) => command.arg(&schema.vector.path),
-            };
-            command = command.arg(value.clone());
+        let mut first = 0;
+        for number in 0..taken {
+            let at = whole(line.next().await?)?;
+            first = if number == 0 { at } else { first };
         }
-        let taken: Vec<usize> = reply::list(send(connection, command).await?).iter().filter_map(reply::number).map(|at| at as usize).collect();
-        let ids: Vec<&ItemId> = self.batches.iter().flat_map(VectorBatch::items).map(|item| &item.id).collect();
-        Ok(match taken.first().and_then(|at| ids.get(at.saturating_sub(1))) {
-            Some(first) => Err(already_indexed(first, taken.len())),
-            None => Ok(AddReport { added: count as u64, ..AddReport::default() }),
+        Ok(match self.items().nth(first.saturating_sub(1)) {
+            Some(item) if taken > 0 => Err(already_indexed(&item.id, taken)),
+            _ => Ok(AddReport { added: self.count() as u64, ..AddReport::default() }),
         })
     }
 
@@ -219,5 +232,14 @@ impl Write<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+/// A whole number.
+fn whole(part: Part<'_>) -> Result<usize, DriverError> {
+    match part {
+        Part::Bytes(digits) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).ok_or_else(line::not_understood),
+        Part::Refusal(says) => Err(line::refusal(says)),
+        Part::Nothing | Part::Several(_) => Err(line::not_understood()),
     }
 }

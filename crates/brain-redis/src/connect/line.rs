@@ -1,17 +1,20 @@
 //! A connection for many small commands at once, beside the driver's.
 //!
 //! The driver gives each command a future, a place in its queue and an answer of its own, which takes it several times what the server takes to look a key
-//! up. Here commands are written one after the other into memory, and their answers are read where they arrived, part by part, by who asked. It is used for
-//! nothing but reading, so a line that breaks, or is given up half way, is dropped, and another one asked again.
+//! up. Here commands are written one after the other into memory, and their answers are read where they arrived, part by part, by who asked. A line that
+//! breaks, or is given up half way, is dropped: what was asked is asked of another one, and what was written is written again by who knows that it may be.
 
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fred::error::{Error as DriverError, ErrorKind as DriverKind};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -81,13 +84,55 @@ impl Line {
         Ok(line)
     }
 
-    /// Sends commands that were [written](write) before.
+    /// Sends commands that were [written](write) before, and takes in what comes meanwhile: who is not listened to might not listen either.
     pub(crate) async fn send(&mut self, commands: &[u8]) -> Result<(), DriverError> {
-        in_time(self.timeout, async {
-            self.stream.write_all(commands).await?;
-            self.stream.flush().await
-        })
-        .await
+        let mut left = commands;
+        loop {
+            self.make_room(self.unread.len() + 1);
+            match in_time(self.timeout, poll_fn(|context| self.poll_move(context, left))).await? {
+                Moved::All => return Ok(()),
+                Moved::Out(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Moved::Out(count) => left = &left[count..],
+                Moved::In(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Moved::In(count) => self.unread.end += count,
+            }
+        }
+    }
+
+    /// Moves what can be moved, out first.
+    fn poll_move(&mut self, context: &mut Context<'_>, left: &[u8]) -> Poll<io::Result<Moved>> {
+        let mut stream = Pin::new(&mut *self.stream);
+        let out = if left.is_empty() {
+            stream.as_mut().poll_flush(context).map_ok(|()| Moved::All)
+        } else {
+            stream.as_mut().poll_write(context, left).map_ok(Moved::Out)
+        };
+        if out.is_ready() {
+            return out;
+        }
+        let mut room = ReadBuf::new(&mut self.came[self.unread.end..]);
+        stream.poll_read(context, &mut room).map_ok(|()| Moved::In(room.filled().len()))
+    }
+
+    /// Sends a transaction of so many commands, from its MULTI to its EXEC; their results follow.
+    ///
+    /// # Errors
+    /// Why nothing was done, or that nobody knows whether it was.
+    pub(crate) async fn transact(&mut self, transaction: [&[u8]; 2], commands: usize) -> Result<(), DriverError> {
+        for part in transaction {
+            self.send(part).await?;
+        }
+        for _ in 0..=commands {
+            // What is refused before the transaction begins says why; its end would say only that it was.
+            if let Part::Refusal(says) = self.next().await? {
+                return Err(refusal(says));
+            }
+        }
+        match self.next().await? {
+            Part::Several(results) if results == commands => Ok(()),
+            Part::Refusal(says) => Err(refusal(says)),
+            _ => Err(not_understood()),
+        }
     }
 
     /// The next part of an answer.
@@ -128,16 +173,23 @@ impl Line {
         Ok(())
     }
 
-    /// Reads on, until there is something more, with room for `length` bytes that are not read yet.
-    async fn read(&mut self, length: usize) -> Result<(), DriverError> {
+    /// Makes room for `length` bytes that are not read yet.
+    fn make_room(&mut self, length: usize) {
         if self.unread.is_empty() {
             self.unread = 0..0;
         }
         if self.unread.start + length > self.came.len() {
             self.came.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
-            self.came.resize(self.came.len().max(length).max(ROOM), 0);
+            if length > self.came.len() {
+                self.came.resize(length.max(self.came.len() + ROOM), 0);
+            }
         }
+    }
+
+    /// Reads on, until there is something more, with room for `length` bytes that are not read yet.
+    async fn read(&mut self, length: usize) -> Result<(), DriverError> {
+        self.make_room(length);
         let room = &mut self.came[self.unread.end..];
         let count = in_time(self.timeout, self.stream.read(room)).await?;
         if count == 0 {
@@ -146,6 +198,13 @@ impl Line {
         self.unread.end += count;
         Ok(())
     }
+}
+
+/// What a step of sending moved: so many bytes, or all there were.
+enum Moved {
+    All,
+    Out(usize),
+    In(usize),
 }
 
 async fn in_time<T>(timeout: Duration, work: impl Future<Output = io::Result<T>>) -> Result<T, DriverError> {
@@ -176,11 +235,19 @@ pub(crate) fn write_head(out: &mut Vec<u8>, words: usize) {
     write_number(out, b'*', words);
 }
 
+/// Writes a word of so many bytes, which `fill` appends.
+pub(crate) fn write_long_word(out: &mut Vec<u8>, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+    write_number(out, b'$', length);
+    let start = out.len();
+    fill(out);
+    debug_assert_eq!(out.len() - start, length, "a word is as long as it says");
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Writes a word, given in pieces.
 pub(crate) fn write_word(out: &mut Vec<u8>, pieces: &[&[u8]]) {
-    write_number(out, b'$', pieces.iter().map(|piece| piece.len()).sum());
-    pieces.iter().for_each(|piece| out.extend_from_slice(piece));
-    out.extend_from_slice(b"\r\n");
+    let length = pieces.iter().map(|piece| piece.len()).sum();
+    write_long_word(out, length, |out| pieces.iter().for_each(|piece| out.extend_from_slice(piece)));
 }
 
 fn write_number(out: &mut Vec<u8>, kind: u8, number: usize) {
@@ -231,12 +298,18 @@ fn parse(came: &[u8]) -> Result<Parsed, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     /// A line whose server says this, a few bytes at a time.
     fn hears(answers: &'static [u8], at_once: usize) -> Line {
         let (ours, mut theirs) = tokio::io::duplex(at_once);
         tokio::spawn(async move { theirs.write_all(answers).await });
+        line_of(ours)
+    }
+
+    fn line_of(ours: tokio::io::DuplexStream) -> Line {
         Line { stream: Box::new(ours), came: Vec::new(), unread: 0..0, timeout: Duration::from_secs(5) }
     }
 
@@ -256,6 +329,45 @@ mod tests {
                 line.pass().await.unwrap();
                 let error = line.next().await.unwrap_err();
                 assert_eq!(error.kind(), &DriverKind::IO, "a server that is gone: {error:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_server_that_answers_before_it_has_heard_all_is_listened_to() {
+        run(async {
+            let (ours, mut theirs) = tokio::io::duplex(64);
+            let server = tokio::spawn(async move {
+                theirs.write_all(&b"+QUEUED\r\n".repeat(100_000)).await.unwrap();
+                let mut heard = Vec::new();
+                theirs.read_to_end(&mut heard).await.unwrap();
+                heard.len()
+            });
+            let mut line = line_of(ours);
+            line.send(&[0; 1_000]).await.unwrap();
+            for _ in 0..100_000 {
+                assert_eq!(line.next().await.unwrap(), Part::Bytes(b"QUEUED"));
+            }
+            drop(line);
+            assert_eq!(server.await.unwrap(), 1_000);
+        });
+    }
+
+    #[test]
+    fn a_transaction_says_why_it_was_refused() {
+        run(async {
+            for (answers, expected) in [
+                (&b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:0\r\n"[..], Ok(())),
+                (b"+OK\r\n+QUEUED\r\n-OOM no room\r\n-EXECABORT it was discarded\r\n", Err("OOM no room")),
+                (b"+OK\r\n+QUEUED\r\n+QUEUED\r\n-EXECABORT it was discarded\r\n", Err("EXECABORT it was discarded")),
+                (b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*1\r\n:1\r\n", Err("an answer of another kind than was asked for")),
+            ] {
+                let mut line = hears(answers, 1_000);
+                let done = line.transact([b"", b""], 2).await.map_err(|error| error.details().to_owned());
+                assert_eq!(done, expected.map_err(str::to_owned));
+                if done.is_ok() {
+                    assert_eq!(line.next().await.unwrap(), Part::Bytes(b"1"));
+                }
             }
         });
     }
