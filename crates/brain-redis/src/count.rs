@@ -91,7 +91,7 @@ impl RedisIndex {
         let standing = self.standing().await?;
         let known = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, count)) = known
-            && (at.documents, at.last, at.failures) == (standing.documents, standing.last, standing.failures)
+            && at.is_same(&standing)
         {
             return Ok(count);
         }

@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::connect::Pool;
 use crate::cost::Shortfalls;
 use crate::knn::ROWS_MOST;
+use crate::list::List;
 use crate::note::Note;
 use crate::options::{Algorithm, Number, Options};
 use crate::remove::ABANDONED;
@@ -44,6 +45,8 @@ pub struct RedisIndex {
     pub(crate) schema: Schema,
     /// Below so many rows all are compared.
     pub(crate) exact_below: u64,
+    /// The items that it held when they were listed last.
+    pub(crate) list: List,
     /// The keys of the last scope.
     pub(crate) keys: Keys,
     /// How the graph did for the last view.
@@ -94,6 +97,7 @@ impl RedisIndex {
             options,
             schema,
             exact_below,
+            list: List::default(),
             keys: Keys::default(),
             shortfalls: Shortfalls::default(),
             measured: None,

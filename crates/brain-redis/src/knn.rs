@@ -172,7 +172,7 @@ impl RedisIndex {
         Ok(id.zip(score).map(|(id, score)| (Item { sample_id: sample_id.unwrap_or_else(|| id.clone()), id }, score)))
     }
 
-    async fn several(&self, line: &mut Line) -> Result<usize> {
+    pub(crate) async fn several(&self, line: &mut Line) -> Result<usize> {
         match line.next().await.map_err(|failure| self.unfound(failure))? {
             Part::Several(parts) => Ok(parts),
             Part::Refusal(says) => Err(self.unfound(line::refusal(says))),
@@ -181,7 +181,7 @@ impl RedisIndex {
         }
     }
 
-    async fn text<'l>(&self, line: &'l mut Line) -> Result<Option<&'l [u8]>> {
+    pub(crate) async fn text<'l>(&self, line: &'l mut Line) -> Result<Option<&'l [u8]>> {
         match line.next().await.map_err(|failure| self.unfound(failure))? {
             Part::Bytes(bytes) => Ok(Some(bytes)),
             Part::Nothing => Ok(None),

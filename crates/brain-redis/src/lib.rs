@@ -63,6 +63,7 @@ mod error;
 mod index;
 mod keys;
 mod knn;
+mod list;
 mod load;
 mod note;
 mod options;

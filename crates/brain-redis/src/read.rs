@@ -1,13 +1,14 @@
 //! Reading rows: by id, by sample, or all of them as they come.
 //!
-//! All are walked through by SCAN, whose cursor outlives connections and restarts. The server comes by its keys in an order that is as good as chance, and
-//! its memory is slow where it is read so: after a first step, for who wants a few rows soon, keys are gathered, and their rows read in the order of their
-//! ids, which is mostly that in which they were written. A key that was there all along comes at least once; it comes again only where the server's table
-//! of keys shrinks under the walk, and then soon after, as buckets that become one are walked through one after the other. So the last keys are remembered,
-//! and those that come again passed over.
+//! Where all are few they are [listed](crate::list). Else they are walked through by SCAN, whose cursor outlives connections and restarts. The server comes
+//! by its keys in an order that is as good as chance, and its memory is slow where it is read so: after a first step, for who wants a few rows soon, keys are
+//! gathered, and their rows read in the order of their ids, which is mostly that in which they were written. A key that was there all along comes at least
+//! once; it comes again only where the server's table of keys shrinks under the walk, and then soon after, as buckets that become one are walked through one
+//! after the other. So the last keys are remembered, and those that come again passed over.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 
 use brain_core::{Error, Fetched, Item, ItemId, ItemKind, Result, Selector, VectorBatch};
 use fred::types::Value;
@@ -24,8 +25,6 @@ use crate::{keys, reply};
 const BATCH: usize = 1_000;
 /// And how many numbers, where vectors are long.
 const BATCH_NUMBERS: usize = 1 << 19;
-/// How many buckets of keys are looked at in one step, which takes the server a millisecond or two.
-const STEP: usize = 4_000;
 /// How many keys are gathered.
 const GATHERED: usize = 1 << 16;
 /// How many samples are looked for with one query.
@@ -162,7 +161,11 @@ impl RedisIndex {
             if !walk.is_begun {
                 walk.is_begun = true;
                 // An index that is gone has no rows to walk through, and is not an empty one.
-                self.standing().await?;
+                let standing = self.standing().await?;
+                if let Some(ids) = self.listed(standing).await? {
+                    walk.cursor = None;
+                    walk.found = Found::Listed(ids, 0);
+                }
             }
             let dimension = if with_vectors { self.spec.dimension } else { 0 };
             loop {
@@ -193,19 +196,40 @@ struct Walk<'a> {
     seen: Seen,
     is_begun: bool,
     /// The items whose rows are not asked for yet.
-    found: std::vec::IntoIter<ItemId>,
+    found: Found,
+}
+
+/// Items, of which some are passed.
+enum Found {
+    Walked(std::vec::IntoIter<ItemId>),
+    Listed(Arc<[ItemId]>, usize),
+}
+
+impl Found {
+    /// The next items, at most so many; `None` where there are no more.
+    fn next(&mut self, most: usize) -> Option<Vec<ItemId>> {
+        let ids: Vec<ItemId> = match self {
+            Self::Walked(ids) => ids.by_ref().take(most).collect(),
+            Self::Listed(ids, passed) => {
+                let next = ids[*passed..].iter().take(most).cloned().collect::<Vec<_>>();
+                *passed += next.len();
+                next
+            }
+        };
+        Some(ids).filter(|ids| !ids.is_empty())
+    }
 }
 
 impl<'a> Walk<'a> {
     fn new(reader: Reader<'a>) -> Self {
-        Self { reader, cursor: Some("0".to_owned()), seen: Seen::default(), is_begun: false, found: Vec::new().into_iter() }
+        Self { reader, cursor: Some("0".to_owned()), seen: Seen::default(), is_begun: false, found: Found::Walked(Vec::new().into_iter()) }
     }
 
     /// Adds at most so many rows; `false` where there are no more.
     async fn step(&mut self, most: usize, rows: &mut Rows) -> Result<bool> {
         loop {
             let found = &mut self.found;
-            let mut goes = std::iter::from_fn(|| Some(found.by_ref().take(most).collect::<Vec<_>>()).filter(|ids| !ids.is_empty()));
+            let mut goes = std::iter::from_fn(|| found.next(most));
             if self.reader.needs_rows() {
                 if self.reader.next(&mut goes, rows).await? {
                     return Ok(true);
@@ -224,18 +248,16 @@ impl<'a> Walk<'a> {
     /// Looks for the next items.
     async fn gather(&mut self) -> Result<()> {
         let is_first = self.seen.is_empty();
-        let wanted = if is_first { 1 } else { GATHERED };
         let mut found = Vec::new();
-        while found.len() < wanted
-            && let Some(cursor) = &self.cursor
-        {
-            self.cursor = self.reader.scan(cursor, STEP, &mut found).await?;
-        }
+        self.reader.scan(&mut self.cursor, if is_first { 1 } else { GATHERED }, &mut found).await?;
         if !is_first {
             found.sort_unstable();
+            found.dedup();
         }
-        found.retain(|id| self.seen.is_new(id));
-        self.found = found.into_iter();
+        // What is found last need not be remembered.
+        let is_last = self.cursor.is_none();
+        found.retain(|id| if is_last && !is_first { !self.seen.knows(id) } else { self.seen.is_new(id) });
+        self.found = Found::Walked(found.into_iter());
         Ok(())
     }
 }
@@ -251,6 +273,11 @@ struct Seen {
 impl Seen {
     fn is_empty(&self) -> bool {
         self.last.is_empty() && self.before.is_empty()
+    }
+
+    fn knows(&self, id: &ItemId) -> bool {
+        let hash = self.hasher.hash_one(id);
+        self.before.contains(&hash) || self.last.contains(&hash)
     }
 
     fn is_new(&mut self, id: &ItemId) -> bool {

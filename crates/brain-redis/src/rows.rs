@@ -14,6 +14,8 @@ use crate::{keys, wire};
 
 /// How many goes are under way at once.
 const AHEAD: usize = 3;
+/// How many buckets of keys are looked at in one step, which takes the server a millisecond or two.
+const STEP: usize = 4_000;
 
 /// What is wanted of rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -242,15 +244,13 @@ impl<'a> Reader<'a> {
         Ok(read.is_some() && (index.is_ours() || is_rankable(&numbers[start..], index.spec.metric)))
     }
 
-    /// A step over the keys of the server, from `cursor` on: the ids of those that are the index's, and where the next step begins, if there is one.
-    pub(crate) async fn scan(&mut self, cursor: &str, buckets: usize, found: &mut Vec<ItemId>) -> Result<Option<String>> {
-        let before = found.len();
+    /// Steps over the keys of the server, from `cursor` on, until so many are found that are the index's, or there are no more.
+    pub(crate) async fn scan(&mut self, cursor: &mut Option<String>, wanted: usize, found: &mut Vec<ItemId>) -> Result<()> {
         let mut patience = Patience::new(&self.index.pool);
         loop {
-            match self.try_scan(cursor, buckets, found).await {
-                Ok(next) => return Ok(next),
+            match self.try_scan(cursor, wanted, found).await {
+                Ok(()) => return Ok(()),
                 Err(failure) => {
-                    found.truncate(before);
                     self.index.pool.drop_lines();
                     patience.after(failure).await?;
                 }
@@ -258,26 +258,43 @@ impl<'a> Reader<'a> {
         }
     }
 
-    async fn try_scan(&mut self, cursor: &str, buckets: usize, found: &mut Vec<ItemId>) -> Result<Option<String>> {
+    async fn try_scan(&mut self, cursor: &mut Option<String>, wanted: usize, found: &mut Vec<ItemId>) -> Result<()> {
+        let Some(from) = cursor.as_deref() else { return Ok(()) };
         let mut line = self.take_line().await?;
-        let prefix = &self.index.schema.prefix;
-        let mut command = Vec::new();
-        let (pattern, count) = (keys::pattern(prefix), buckets.to_string());
-        line::write(&mut command, &[b"SCAN", cursor.as_bytes(), b"MATCH", pattern.as_bytes(), b"COUNT", count.as_bytes()]);
-        line.send(&command).await.map_err(|failure| self.failed(failure))?;
-        let not_understood = || self.failed(line::not_understood());
-        let next = match line.next().await.map_err(|failure| self.failed(failure))? {
-            Part::Several(2) => self.value(&mut line).await?.and_then(|next| std::str::from_utf8(next).ok()).map(str::to_owned),
-            Part::Refusal(says) => return Err(self.failed(line::refusal(says))),
-            _ => None,
-        };
-        let next = next.ok_or_else(not_understood)?;
-        let Part::Several(count) = line.next().await.map_err(|failure| self.failed(failure))? else { return Err(not_understood()) };
-        for _ in 0..count {
-            found.extend(self.value(&mut line).await?.and_then(|key| keys::id(prefix, key)));
+        self.send_scan(&mut line, from).await?;
+        while cursor.is_some() {
+            let next = match line.next().await.map_err(|failure| self.failed(failure))? {
+                Part::Several(2) => self.value(&mut line).await?.and_then(|next| std::str::from_utf8(next).ok()).map(str::to_owned),
+                Part::Refusal(says) => return Err(self.failed(line::refusal(says))),
+                _ => None,
+            };
+            let next = next.ok_or_else(|| self.failed(line::not_understood()))?;
+            let Part::Several(count) = line.next().await.map_err(|failure| self.failed(failure))? else {
+                return Err(self.failed(line::not_understood()));
+            };
+            // The server looks on while what it found is read.
+            let goes_on = next != "0" && found.len() + count < wanted;
+            if goes_on {
+                self.send_scan(&mut line, &next).await?;
+            }
+            let mut step = Vec::with_capacity(count);
+            for _ in 0..count {
+                step.extend(self.value(&mut line).await?.and_then(|key| keys::id(&self.index.schema.prefix, key)));
+            }
+            found.append(&mut step);
+            *cursor = (next != "0").then_some(next);
+            if !goes_on {
+                break;
+            }
         }
         self.line = Some(line);
-        Ok((next != "0").then_some(next))
+        Ok(())
+    }
+
+    async fn send_scan(&self, line: &mut Line, cursor: &str) -> Result<()> {
+        let (mut command, pattern, count) = (Vec::new(), keys::pattern(&self.index.schema.prefix), STEP.to_string());
+        line::write(&mut command, &[b"SCAN", cursor.as_bytes(), b"MATCH", pattern.as_bytes(), b"COUNT", count.as_bytes()]);
+        line.send(&command).await.map_err(|failure| self.failed(failure))
     }
 
     fn failed(&self, failure: DriverError) -> Error {

@@ -52,6 +52,8 @@ pub(crate) struct Standing {
     pub(crate) failed: Option<String>,
     /// Why.
     pub(crate) failure: Option<String>,
+    /// How long indexing has taken in all, in milliseconds, as the server says it: an index that was made anew says another.
+    pub(crate) took: Option<String>,
     /// Whether it is still reading documents that were there before it.
     pub(crate) is_indexing: bool,
     /// What it takes of the server's memory, without the documents.
@@ -147,9 +149,15 @@ impl Standing {
             failures: info.number("hash_indexing_failures").unwrap_or_default(),
             failed: said("last indexing error key"),
             failure: said("last indexing error"),
+            took: info.text("total_indexing_time"),
             is_indexing: info.number("indexing").is_some_and(|indexing| indexing != 0),
             bytes: info.float("vector_index_sz_mb").map(|mebibytes| (mebibytes * f64::from(1 << 20)) as u64),
         }
+    }
+
+    /// Whether nothing was added, changed or removed between the two.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.documents, self.last, self.failures, &self.took) == (other.documents, other.last, other.failures, &other.took)
     }
 }
 

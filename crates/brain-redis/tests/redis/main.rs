@@ -8,6 +8,7 @@ mod connect;
 mod faults;
 mod fiftyone;
 mod kill;
+mod list;
 mod memory;
 mod names;
 mod others;
