@@ -1,13 +1,13 @@
 //! One index: a table, what is known of it, and the connections that lead there.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use brain_core::search::Calibration;
+use brain_core::search::{Calibration, Estimates};
 use brain_core::{
     AddReport, Capabilities, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict, OnMissing, Progress,
     RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
@@ -22,12 +22,8 @@ use crate::options::Options;
 use crate::scope::Texts;
 use crate::table::{Note, Ranked, Table};
 
-/// For how long a count, or a look at the table, serves to plan a search with.
-const ESTIMATE: Duration = Duration::from_secs(10);
 /// The parameter of a run that is attached to an index: what was measured of it.
 const MEASURED: &str = "measured_recall";
-/// How many counts are kept.
-const ESTIMATES: usize = 64;
 
 /// A table of vectors in PostgreSQL, to search and to change.
 ///
@@ -49,17 +45,7 @@ pub struct PgvectorIndex {
     /// When the table was looked at, and how many changes this process had made by then.
     looked: Mutex<(Instant, u64)>,
     changes: Arc<AtomicU64>,
-    estimates: Mutex<HashMap<Counted, Estimate>>,
-}
-
-/// What was counted: items or samples, in which scope.
-type Counted = (bool, Option<(bool, u64, usize)>);
-
-struct Estimate {
-    count: u64,
-    at: Instant,
-    /// How many changes this process had made.
-    changes: u64,
+    estimates: Estimates,
 }
 
 /// What an index is put together from.
@@ -93,7 +79,7 @@ impl PgvectorIndex {
             table: RwLock::new(Arc::new(table)),
             looked: Mutex::new((Instant::now(), changes.load(Ordering::Relaxed))),
             changes,
-            estimates: Mutex::default(),
+            estimates: Estimates::default(),
         }
     }
 
@@ -140,7 +126,7 @@ impl PgvectorIndex {
     /// vectors that the server cannot compare.
     pub(crate) async fn current_table(&self) -> Result<Arc<Table>> {
         let (at, changes) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if at.elapsed() >= ESTIMATE || changes != self.changes.load(Ordering::Relaxed) {
+        if at.elapsed() >= Estimates::SERVES || changes != self.changes.load(Ordering::Relaxed) {
             self.look_again().await?;
         }
         Ok(self.table())
@@ -161,31 +147,8 @@ impl PgvectorIndex {
     }
 
     async fn estimated(&self, samples: bool, scope: Scope<'_>) -> Result<u64> {
-        let key = match scope {
-            Scope::All => (samples, None),
-            Scope::Items(set) => (samples, Some((false, set.digest(), set.len()))),
-            Scope::Samples(set) => (samples, Some((true, set.digest(), set.len()))),
-        };
-        let changes = self.changes.load(Ordering::Relaxed);
-        let is_good = |estimate: &Estimate| estimate.changes == changes && estimate.at.elapsed() < ESTIMATE;
-        if let Some(known) = self.estimates().get(&key).filter(|estimate| is_good(estimate)) {
-            return Ok(known.count);
-        }
-        let at = Instant::now();
-        let count = if samples { self.count_samples(scope).await? } else { self.count(scope).await? };
-        let mut estimates = self.estimates();
-        if estimates.len() >= ESTIMATES {
-            estimates.retain(|_, estimate| is_good(estimate));
-            if estimates.len() >= ESTIMATES {
-                estimates.clear();
-            }
-        }
-        estimates.insert(key, Estimate { count, at, changes });
-        Ok(count)
-    }
-
-    fn estimates(&self) -> std::sync::MutexGuard<'_, HashMap<Counted, Estimate>> {
-        self.estimates.lock().unwrap_or_else(PoisonError::into_inner)
+        let count = async { if samples { self.count_samples(scope).await } else { self.count(scope).await } };
+        self.estimates.of(samples, scope, self.changes.load(Ordering::Relaxed), count).await
     }
 }
 

@@ -1,13 +1,13 @@
 //! One index: what is known of it, and the connections that lead there.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use brain_core::search::Calibration;
+use brain_core::search::{Calibration, Estimates};
 use brain_core::{
     AddReport, Capabilities, Error, ErrorKind, Fetched, IndexInfo, IndexSpec, Item, NearestRequest, NearestResponse, NoProgress, OnConflict,
     OnMissing, Progress, RemoveReport, Result, Scope, Selector, SimilarityIndex, VectorBatch,
@@ -28,10 +28,6 @@ use crate::schema::{self, Schema, Standing};
 use crate::scope::Keys;
 use crate::{error, keys, note};
 
-/// For how long a count serves to plan a search with.
-const ESTIMATE: Duration = Duration::from_secs(10);
-/// How many counts are kept.
-const ESTIMATES: usize = 64;
 /// The parameter of a run that is attached to an index: what was measured of it.
 const MEASURED: &str = "measured_recall";
 
@@ -61,17 +57,7 @@ pub struct RedisIndex {
     /// When the note was read, and how many changes this process had made by then.
     looked: Mutex<(Instant, u64)>,
     changes: Arc<AtomicU64>,
-    estimates: Mutex<HashMap<Counted, Estimate>>,
-}
-
-/// What was counted: items or samples, in which scope.
-type Counted = (bool, Option<(bool, u64, usize)>);
-
-struct Estimate {
-    count: u64,
-    at: Instant,
-    /// How many changes this process had made.
-    changes: u64,
+    estimates: Estimates,
 }
 
 /// What an index is put together from.
@@ -107,7 +93,7 @@ impl RedisIndex {
             note: RwLock::new(note),
             looked: Mutex::new((Instant::now(), changes.load(Ordering::Relaxed))),
             changes,
-            estimates: Mutex::default(),
+            estimates: Estimates::default(),
         }
     }
 
@@ -124,7 +110,7 @@ impl RedisIndex {
         }
         let (at_last, changes) = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.changes.load(Ordering::Relaxed);
-        if at_last.elapsed() >= ESTIMATE || changes != now {
+        if at_last.elapsed() >= Estimates::SERVES || changes != now {
             let at = Instant::now();
             let name = &self.options.name;
             let found = self.pool.retrying(|connection| async move { note::find(&connection, name).await }).await?;
@@ -197,31 +183,8 @@ impl RedisIndex {
     }
 
     async fn estimated(&self, samples: bool, scope: Scope<'_>) -> Result<u64> {
-        let key = match scope {
-            Scope::All => (samples, None),
-            Scope::Items(set) => (samples, Some((false, set.digest(), set.len()))),
-            Scope::Samples(set) => (samples, Some((true, set.digest(), set.len()))),
-        };
-        let changes = self.changes.load(Ordering::Relaxed);
-        let is_good = |estimate: &Estimate| estimate.changes == changes && estimate.at.elapsed() < ESTIMATE;
-        if let Some(known) = self.estimates().get(&key).filter(|estimate| is_good(estimate)) {
-            return Ok(known.count);
-        }
-        let at = Instant::now();
-        let count = if samples { self.count_samples(scope).await? } else { self.count(scope).await? };
-        let mut estimates = self.estimates();
-        if estimates.len() >= ESTIMATES {
-            estimates.retain(|_, estimate| is_good(estimate));
-            if estimates.len() >= ESTIMATES {
-                estimates.clear();
-            }
-        }
-        estimates.insert(key, Estimate { count, at, changes });
-        Ok(count)
-    }
-
-    fn estimates(&self) -> MutexGuard<'_, HashMap<Counted, Estimate>> {
-        self.estimates.lock().unwrap_or_else(PoisonError::into_inner)
+        let count = async { if samples { self.count_samples(scope).await } else { self.count(scope).await } };
+        self.estimates.of(samples, scope, self.changes.load(Ordering::Relaxed), count).await
     }
 }
 

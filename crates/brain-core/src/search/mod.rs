@@ -8,6 +8,7 @@
 
 mod aggregation;
 mod calibration;
+mod estimates;
 mod plan;
 mod ranking;
 mod report;
@@ -19,6 +20,7 @@ use crate::{Direction, Error, Hit, ItemKind, Metric, NearestRequest, Precision, 
 
 pub use aggregation::Aggregation;
 pub use calibration::{Calibrating, Calibration, QUESTIONS, depth_of_question, questions_between};
+pub use estimates::Estimates;
 pub use plan::Route;
 pub use ranking::Ranking;
 pub use report::{Answer, Report};
