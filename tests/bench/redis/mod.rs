@@ -172,7 +172,7 @@ impl Bench<'_> {
         let vector = format!("vector VECTOR FLAT 6 TYPE FLOAT32 DIM {} DISTANCE_METRIC COSINE", self.data.dimension);
         self.raw.say(&format!("FT.CREATE {tagged} ON HASH PREFIX 1 {tagged}: SKIPINITIALSCAN SCHEMA {TAG} TAG {vector}"));
         self.raw.pipeline(&writes(self.data, self.ids, &format!("{tagged}:"), Some(TAG)));
-        for (percent, count) in [(1, 60), (10, 20), (50, 20)] {
+        for (percent, count) in [(1, 60), (10, 24), (50, 24)] {
             let queries = self.queries_near_rows(count);
             let rows: Vec<usize> = (0..self.data.rows()).step_by(100 / percent).collect();
             let set: ItemSet = rows.iter().map(|&row| self.ids[row].clone()).collect();
