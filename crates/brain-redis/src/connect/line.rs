@@ -84,7 +84,7 @@ impl Line {
         Ok(line)
     }
 
-    /// Sends commands that were [written](write) before, and takes in what comes meanwhile: who is not listened to might not listen either.
+    /// Sends commands that were [written](write()) before, and takes in what comes meanwhile: who is not listened to might not listen either.
     pub(crate) async fn send(&mut self, commands: &[u8]) -> Result<(), DriverError> {
         let mut left = commands;
         loop {
