@@ -14,10 +14,16 @@ pub(crate) fn figures() -> Vec<Value> {
 }
 
 /// Runs `body` once to warm up and then `times` times; the median in milliseconds.
-pub(crate) fn median_ms<T>(times: usize, mut body: impl FnMut() -> T) -> f64 {
+pub(crate) fn median_ms<T>(times: usize, body: impl FnMut() -> T) -> f64 {
+    median_after_ms(times, || (), body)
+}
+
+/// As [`median_ms`], with something done before each run, whose time does not count.
+pub(crate) fn median_after_ms<B, T>(times: usize, mut before: impl FnMut() -> B, mut body: impl FnMut() -> T) -> f64 {
     std::hint::black_box(body());
     let mut runs: Vec<f64> = (0..times)
         .map(|_| {
+            std::hint::black_box(before());
             let started = Instant::now();
             std::hint::black_box(body());
             started.elapsed().as_secs_f64() * 1e3

@@ -54,6 +54,12 @@ pub trait Embedder: Send + Sync {
         None
     }
 
+    /// Whether a batch is computed on all of the machine's cores, each waiting for the others again and again: who prepares the next pictures meanwhile holds
+    /// all of them up.
+    fn takes_all_cores(&self) -> bool {
+        false
+    }
+
     /// Resizes, crops and normalises one picture.
     ///
     /// # Errors

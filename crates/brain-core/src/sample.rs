@@ -110,8 +110,13 @@ pub struct Label {
     pub region: Option<Region>,
     /// Marks of this label alone.
     pub tags: Vec<String>,
-    /// Every other attribute, as it came.
+    /// Every other attribute, as it came; under none of a label's [own names](Self::OWN_NAMES).
     pub attributes: Map<String, Value>,
+}
+
+impl Label {
+    /// What files call a label's class, id, tags, name, confidence and region: no attribute that stands beside them is called so.
+    pub const OWN_NAMES: [&str; 8] = ["_cls", "id", "_id", "tags", "label", "confidence", "bounding_box", "points"];
 }
 
 /// A region of a photo, in fractions of its width and height.

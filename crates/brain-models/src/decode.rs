@@ -32,7 +32,16 @@ const FORMATS: &str = "JPEG, PNG, GIF, BMP, TIFF or WebP";
 /// [`InvalidInput`](brain_core::ErrorKind::InvalidInput) for a directory, an empty or truncated file, anything that is not an image,
 /// and a picture of more than [`MAX_PIXELS`].
 pub fn read_image(path: &Path) -> Result<RgbImage> {
-    read_file(path).and_then(|bytes| decode_image(&bytes, &path.display().to_string())).map_err(|error| error.with_operation("read image"))
+    read_image_in(path, || ())
+}
+
+/// As [`read_image`], with what `turn` gives held from when the file has been read until the picture is decoded.
+pub(crate) fn read_image_in<T>(path: &Path, turn: impl FnOnce() -> T) -> Result<RgbImage> {
+    let decoded = read_file(path).and_then(|bytes| {
+        let _turn = turn();
+        decode_image(&bytes, &path.display().to_string())
+    });
+    decoded.map_err(|error| error.with_operation("read image"))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {

@@ -10,10 +10,11 @@
 //! takes the jobs in their order and waits for each one's pictures. So the results need no sorting, and no reader runs further ahead
 //! than the queue is long. A job's own channel holds a few pictures: a reader with a thousand patches waits there until its job's turn has
 //! come, and the reader whose turn it is never waits for anyone but the embedder. The stream holds two batches; when nobody takes them,
-//! everything behind stands still.
+//! everything behind stands still. Where the model takes all cores for a batch, reading and embedding [take turns](turns) on them.
 
 mod embed;
 mod read;
+mod turns;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ use futures::channel::mpsc;
 
 use crate::crop::PatchShape;
 use crate::job::{EmbedJob, EmbeddedBatch};
+use turns::Turns;
 
 /// How many prepared pictures of one job may wait for the embedder.
 const PICTURES_AHEAD: usize = 4;
@@ -132,12 +134,18 @@ impl Pipeline {
         let (batches, receiver) = mpsc::channel(BATCHES_AHEAD);
 
         let taken = Arc::new(Mutex::new(taken));
+        let turns = Arc::new(Turns::of(&*self.embedder));
         for number in 0..self.options.workers {
-            let reader =
-                read::Reader { orders: taken.clone(), embedder: self.embedder.clone(), patch_shape: self.options.patch_shape, stop: stop.clone() };
+            let reader = read::Reader {
+                orders: taken.clone(),
+                embedder: self.embedder.clone(),
+                patch_shape: self.options.patch_shape,
+                turns: turns.clone(),
+                stop: stop.clone(),
+            };
             spawn(format!("brain-read-{number}"), move || reader.run())?;
         }
-        let embedding = embed::Embedding::new(self.embedder.clone(), self.options.batch_size, batches, stop.clone());
+        let embedding = embed::Embedding::new(self.embedder.clone(), self.options.batch_size, turns, batches, stop.clone());
         let embedding = spawn("brain-embed".to_owned(), move || embedding.run(&announced))?;
         let (jobs, stopped) = (jobs.into_iter(), stop.clone());
         spawn("brain-feed".to_owned(), move || feed(jobs, &orders, &announcements, &stopped))?;

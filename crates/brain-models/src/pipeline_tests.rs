@@ -14,6 +14,9 @@ struct Redness {
     prepared: AtomicUsize,
     largest_batch: AtomicUsize,
     crash: bool,
+    takes_all_cores: bool,
+    embedding: AtomicBool,
+    prepared_meanwhile: AtomicUsize,
 }
 
 impl Embedder for Redness {
@@ -33,8 +36,15 @@ impl Embedder for Redness {
         self.name().to_owned()
     }
 
+    fn takes_all_cores(&self) -> bool {
+        self.takes_all_cores
+    }
+
     fn prepare(&self, image: &RgbImage) -> Result<PreparedImage> {
         self.prepared.fetch_add(1, Ordering::Relaxed);
+        if self.embedding.load(Ordering::SeqCst) {
+            self.prepared_meanwhile.fetch_add(1, Ordering::Relaxed);
+        }
         let pixels = image.pixels.len() as f32 / 3.0;
         let red: f32 = image.pixels.chunks_exact(3).map(|pixel| f32::from(pixel[0])).sum();
         Ok(PreparedImage(vec![red / pixels, pixels]))
@@ -43,6 +53,10 @@ impl Embedder for Redness {
     fn embed_images(&self, batch: &[PreparedImage]) -> Result<Vec<f32>> {
         assert!(!self.crash, "told to crash");
         self.largest_batch.fetch_max(batch.len(), Ordering::Relaxed);
+        self.embedding.store(true, Ordering::SeqCst);
+        // Time for others to do what they should not.
+        std::thread::sleep(Duration::from_micros(200));
+        self.embedding.store(false, Ordering::SeqCst);
         Ok(batch.iter().flat_map(|picture| picture.0.clone()).collect())
     }
 
@@ -96,6 +110,19 @@ fn rows_come_in_the_order_of_the_jobs_whatever_the_threads_do() {
     for (workers, batch_size, queue) in [(1, 1, 1), (4, 7, 3), (3, 64, 100)] {
         assert_eq!(outcomes(run(options(workers, batch_size, queue), jobs.clone())), expected);
     }
+}
+
+#[test]
+fn nothing_is_prepared_while_a_model_takes_all_cores() {
+    let home = pictures(40);
+    // Some with more patches than their channel holds, so that readers wait to hand them over while the model waits for its turn.
+    let patches = |number: u8| (0..if number % 10 == 0 { 30 } else { 1 }).map(|_| (sample(0), [0.0, 0.0, 0.5, 1.0])).collect::<Vec<_>>();
+    let jobs: Vec<_> = (0..40).map(|number| EmbedJob::patches(path(home.path(), number), patches(number))).collect();
+    let expected: Vec<_> = (0..40_u8).flat_map(|number| vec![Some(vec![f32::from(number), 16.0]); patches(number).len()]).collect();
+    let model = Arc::new(Redness { takes_all_cores: true, ..Redness::default() });
+    let batches = block_on_stream(Pipeline::new(model.clone(), options(4, 7, 20)).unwrap().run(jobs).unwrap());
+    assert_eq!(outcomes(batches).into_iter().map(|(_, vector)| vector).collect::<Vec<_>>(), expected);
+    assert_eq!(model.prepared_meanwhile.load(Ordering::Relaxed), 0);
 }
 
 #[test]

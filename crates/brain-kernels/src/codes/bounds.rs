@@ -8,9 +8,6 @@ use crate::metric::Metric;
 /// How many rows are multiplied before their products become bounds.
 const PANEL: usize = 64;
 
-/// How many rows ahead codes are asked for.
-const AHEAD: usize = 8;
-
 /// A query whose codes have fifteen bits: what rounding it loses is a hundredth of what rounding the rows does.
 #[derive(Clone, Debug)]
 pub(super) struct ByteQuery {
@@ -142,7 +139,7 @@ impl Kernel for Bounding<'_> {
     #[inline(always)]
     fn run_tiled<I: Instructions, const R: usize, const Q: usize>(self, instructions: I) {
         let Self { query, records, lower, upper } = self;
-        let (mut bounds, last) = (Panel::new(), lower.len().saturating_sub(1));
+        let mut bounds = Panel::new();
         let mut start = 0;
         while start < lower.len() {
             let panel = PANEL.min(lower.len() - start);
@@ -158,10 +155,6 @@ impl Kernel for Bounding<'_> {
                     let mut rows: [&[[u8; CODES]]; CODED_ROWS] = [&[]; CODED_ROWS];
                     for (number, row) in rows.iter_mut().enumerate() {
                         *row = codes(record((first + number).min(panel - 1)));
-                        // Asked for ahead of their use.
-                        for group in codes(records.at((start + first + AHEAD + number).min(last))) {
-                            instructions.prefetch(group);
-                        }
                     }
                     let [high, low] = instructions.dot_codes(rows, &query.planes);
                     for (number, sum) in bounds.sums[first..].iter_mut().enumerate().take(CODED_ROWS) {

@@ -12,7 +12,7 @@ use brain_core::{Direction, Result};
 use brain_kernels::{CodedQuery, Coding, Neighbor, Query, TopK};
 use rayon::prelude::*;
 
-use super::{Found, PARALLEL_FROM, Piece, Scan, Way};
+use super::{Found, Piece, Scan, Way, shared};
 
 /// All records of a block are compared when at least one row in this many is in scope.
 const WHOLE_BLOCK_FROM: usize = 4;
@@ -81,14 +81,8 @@ impl<'a> Pass<'a> {
     pub(super) fn run(&self, pieces: &[Piece<'_>]) -> Result<Option<Found>> {
         let count: usize = pieces.iter().map(Piece::count).sum();
         let bytes = count * self.scan.snapshot.manifest().coding().map_or(0, |coding| coding.record_bytes());
-        let kept = if bytes * self.queries.len() < PARALLEL_FROM {
-            pieces.iter().try_fold(self.nothing(), |kept, piece| self.search(kept, piece))?
-        } else {
-            pieces
-                .par_iter()
-                .try_fold(|| self.nothing(), |kept, piece| self.search(kept, piece))
-                .try_reduce(|| self.nothing(), |a, b| Ok(self.merge(a, b)))?
-        };
+        let merge = |a, b| self.merge(a, b);
+        let kept = shared(bytes * self.queries.len(), pieces, || self.nothing(), |kept, piece| self.search(kept, piece), merge)?;
         if self.exact {
             let best = kept.into_iter().map(|kept| kept.best.into_sorted(|a, b| self.scan.by_id(a, b))).collect();
             return Ok(Some(Found { best, way: Way::Codes, compared: 0 }));

@@ -6,11 +6,13 @@
 mod codes;
 mod rows;
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use brain_core::{Direction, Metric, Result};
 use brain_kernels::{Coding, Neighbor, TopK};
+use rayon::prelude::*;
 
 use crate::format::Column;
 use crate::scope::Rows;
@@ -18,7 +20,7 @@ use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 
 /// Below so many bytes one thread is done before others have woken up.
-const PARALLEL_FROM: usize = 1 << 20;
+const PARALLEL_FROM: usize = 1 << 19;
 
 /// From so many bytes of rows on, reading the codes first is faster: below, all rows are compared in about the time that the second pass takes.
 const CODES_FROM: usize = 1 << 20;
@@ -81,6 +83,31 @@ impl Piece<'_> {
         let start = self.rows().start;
         wanted.iter().map(|row| row - start).collect()
     }
+}
+
+/// Works through `parts`, whose work is that of reading so many `bytes`. Each thread takes those of its own share, the same ones in every search, which may
+/// still be in its core's cache; then what is left of the others', so that all are done at the same time, however late one of them began.
+fn shared<P: Sync, T: Send>(
+    bytes: usize,
+    parts: &[P],
+    nothing: impl Fn() -> T + Sync,
+    search: impl Fn(T, &P) -> Result<T> + Sync,
+    merge: impl Fn(T, T) -> T + Sync,
+) -> Result<T> {
+    let threads = rayon::current_num_threads();
+    if bytes < PARALLEL_FROM || threads == 1 {
+        return parts.iter().try_fold(nothing(), search);
+    }
+    let shares: Vec<_> = parts.chunks(parts.len().div_ceil(threads).max(1)).map(|share| (share, AtomicUsize::new(0))).collect();
+    let take = |own: usize| {
+        let mut from_own = (own..own + shares.len()).map(|number| &shares[number % shares.len()]);
+        from_own.find_map(|(share, next)| share.get(next.fetch_add(1, Ordering::Relaxed)))
+    };
+    let found = (0..shares.len()).into_par_iter().with_max_len(1).map(|number| {
+        let own = rayon::current_thread_index().unwrap_or(number);
+        std::iter::from_fn(|| take(own)).try_fold(nothing(), &search)
+    });
+    found.try_reduce_with(|a, b| Ok(merge(a, b))).unwrap_or_else(|| Ok(nothing()))
 }
 
 impl Scan<'_> {
@@ -167,7 +194,7 @@ impl Scan<'_> {
     }
 
     /// Ties are broken by id. Owners are verified before a row of their block is offered, so they can be read here.
-    fn by_id(&self, a: u32, b: u32) -> Ordering {
+    fn by_id(&self, a: u32, b: u32) -> cmp::Ordering {
         self.snapshot.verified_id(a, Column::Item).cmp(&self.snapshot.verified_id(b, Column::Item))
     }
 }

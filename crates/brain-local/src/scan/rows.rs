@@ -2,9 +2,8 @@
 
 use brain_core::Result;
 use brain_kernels::{Neighbor, Queries, TopK};
-use rayon::prelude::*;
 
-use super::{PARALLEL_FROM, Piece, Scan};
+use super::{Piece, Scan, shared};
 
 /// A whole block is compared when at least one row in this many is in scope; else only those rows are. Comparing a row that is not wanted costs a read
 /// at the speed of memory; jumping to one that is wanted costs about as much again as reading it.
@@ -37,14 +36,8 @@ impl<'a> Pass<'a> {
     pub(super) fn run(&self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<Neighbor>>> {
         let rows: usize = pieces.iter().map(Piece::count).sum();
         let groups = groups(pieces);
-        let found = if rows * self.scan.snapshot.manifest().row_bytes() * self.queries.len() < PARALLEL_FROM {
-            groups.iter().try_fold(self.nothing(), |found, group| self.search(found, group))?
-        } else {
-            groups
-                .par_iter()
-                .try_fold(|| self.nothing(), |found, group| self.search(found, group))
-                .try_reduce(|| self.nothing(), |a, b| Ok(self.merge(a, b)))?
-        };
+        let bytes = rows * self.scan.snapshot.manifest().row_bytes() * self.queries.len();
+        let found = shared(bytes, &groups, || self.nothing(), |found, group| self.search(found, group), |a, b| self.merge(a, b))?;
         Ok(found.best.into_iter().map(|best| best.into_sorted(|a, b| self.scan.by_id(a, b))).collect())
     }
 

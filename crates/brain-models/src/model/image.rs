@@ -46,6 +46,11 @@ impl ImageTower {
         self.graph.runtime()
     }
 
+    /// Whether it is computed on all cores at once.
+    pub(crate) fn takes_all_cores(&self) -> bool {
+        self.graph.takes_all_cores()
+    }
+
     pub(crate) fn prepare(&self, image: &RgbImage) -> Result<PreparedImage> {
         self.preprocessing.apply(image)
     }

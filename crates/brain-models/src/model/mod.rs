@@ -58,6 +58,10 @@ impl Embedder for Model {
         self.image.as_ref().map(ImageTower::runtime).or_else(|| self.text.as_ref().map(TextTower::runtime))
     }
 
+    fn takes_all_cores(&self) -> bool {
+        self.image.as_ref().is_some_and(ImageTower::takes_all_cores)
+    }
+
     fn prepare(&self, image: &RgbImage) -> Result<PreparedImage> {
         self.pictures()?.prepare(image)
     }

@@ -10,6 +10,7 @@ use futures::SinkExt;
 use futures::channel::mpsc;
 use futures::executor::block_on;
 
+use super::turns::Turns;
 use super::{Announcement, Ticket};
 use crate::job::{EmbedJob, EmbeddedBatch, Failure};
 
@@ -17,6 +18,7 @@ use crate::job::{EmbedJob, EmbeddedBatch, Failure};
 pub(super) struct Embedding {
     embedder: Arc<dyn Embedder>,
     batch_size: usize,
+    turns: Arc<Turns>,
     batches: mpsc::Sender<Result<EmbeddedBatch>>,
     stop: Arc<AtomicBool>,
     /// Pictures not yet embedded, and the number of the target each belongs to.
@@ -56,10 +58,17 @@ impl From<Error> for Halt {
 }
 
 impl Embedding {
-    pub(super) fn new(embedder: Arc<dyn Embedder>, batch_size: usize, batches: mpsc::Sender<Result<EmbeddedBatch>>, stop: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        embedder: Arc<dyn Embedder>,
+        batch_size: usize,
+        turns: Arc<Turns>,
+        batches: mpsc::Sender<Result<EmbeddedBatch>>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             embedder,
             batch_size,
+            turns,
             batches,
             stop,
             pictures: Vec::with_capacity(batch_size),
@@ -145,7 +154,9 @@ impl Embedding {
         if self.pictures.is_empty() {
             return Ok(());
         }
+        let turn = self.turns.embedding();
         let vectors = self.embedder.embed_images(&self.pictures)?;
+        drop(turn);
         let dimension = self.embedder.dimension();
         if vectors.len() != self.pictures.len() * dimension {
             return Err(Error::new(

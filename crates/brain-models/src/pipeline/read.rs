@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use brain_core::{Embedder, Error, PreparedImage, Result, RgbImage};
 
 use super::Order;
+use super::turns::Turns;
 use crate::crop::{PatchShape, crop};
-use crate::decode::read_image;
+use crate::decode::read_image_in;
 use crate::job::Target;
 
 /// One reader's share of the pipeline.
@@ -16,6 +17,7 @@ pub(super) struct Reader {
     pub(super) orders: Arc<Mutex<Receiver<Order>>>,
     pub(super) embedder: Arc<dyn Embedder>,
     pub(super) patch_shape: PatchShape,
+    pub(super) turns: Arc<Turns>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -37,7 +39,7 @@ impl Reader {
         if self.stop.load(Ordering::Relaxed) || order.job.targets.is_empty() {
             return;
         }
-        let image = read_image(&order.job.filepath).map_err(Arc::new);
+        let image = read_image_in(&order.job.filepath, || self.turns.reading()).map_err(Arc::new);
         for target in &order.job.targets {
             for picture in self.pictures(&image, target) {
                 if self.stop.load(Ordering::Relaxed) || order.pictures.send(picture).is_err() {
@@ -66,6 +68,7 @@ impl Reader {
     }
 
     fn prepare(&self, image: &RgbImage, region: Option<&[f64; 4]>) -> Result<PreparedImage> {
+        let _turn = self.turns.reading();
         match region {
             None => self.embedder.prepare(image),
             Some(region) => self.embedder.prepare(&crop(image, *region, self.patch_shape)?),

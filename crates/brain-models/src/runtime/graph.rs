@@ -17,6 +17,11 @@ pub(crate) trait Graph: Send + Sync {
     /// What runs it on what, for people: `rten 0.27 on 2 threads`.
     fn runtime(&self) -> &str;
 
+    /// As [`Embedder::takes_all_cores`](brain_core::Embedder::takes_all_cores).
+    fn takes_all_cores(&self) -> bool {
+        false
+    }
+
     /// The arrays of the named outputs, in the order they are asked for.
     ///
     /// Whole numbers are given as `i64`; a graph that wants `i32` gets those. Of a batch of nothing comes nothing: arrays of shape `[0]`.

@@ -159,7 +159,22 @@ fn annotation(place: Place, text: &[u8], keep_polygons: bool) -> Result<Annotati
         iscrowd: raw.iscrowd,
         area: raw.area,
         polygons: polygons.into(),
-        others: (!raw.attributes.is_empty()).then(|| Box::new(raw.attributes)),
+        others: others(raw.attributes).map(Box::new),
         place,
     })
+}
+
+/// What an annotator wrote beyond COCO's members. What is called as a label's own values are is kept under a name of its own, such as `coco_tags`. Many
+/// tools write `attributes` into every annotation, mostly empty.
+fn others(raw: Map<String, Value>) -> Option<Map<String, Value>> {
+    let mut others = Map::new();
+    let (taken, free): (Vec<_>, Vec<_>) = raw.into_iter().partition(|(name, _)| Label::OWN_NAMES.contains(&name.as_str()));
+    others.extend(free.into_iter().filter(|(name, value)| name != "attributes" || value.as_object().is_none_or(|object| !object.is_empty())));
+    for (mut name, value) in taken {
+        while Label::OWN_NAMES.contains(&name.as_str()) || others.contains_key(&name) {
+            name.insert_str(0, "coco_");
+        }
+        others.insert(name, value);
+    }
+    (!others.is_empty()).then_some(others)
 }

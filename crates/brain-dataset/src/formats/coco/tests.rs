@@ -52,6 +52,24 @@ fn the_same_boxes_as_fiftyone_made_of_them() {
 }
 
 #[test]
+fn what_is_called_as_a_labels_own_values_are_is_kept_under_another_name() {
+    let json = r#"{"images": [{"id": 1, "file_name": "a.jpg", "width": 10, "height": 10}], "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"id": 5, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "_cls": "left", "tags": ["new"], "coco_tags": 2,
+                         "bounding_box": [[1, 2]], "attributes": {}, "pose": "left"}]}"#;
+    let (samples, bad) = read(json, &CocoOptions::default());
+    assert!(bad.is_empty(), "{bad:?}");
+    let attributes = serde_json::Value::Object(labels(&samples[0], "ground_truth")[0].attributes.clone());
+    let expected = json!({"pose": "left", "coco_tags": 2, "coco_coco_tags": ["new"], "coco__cls": "left", "coco_bounding_box": [[1, 2]]});
+    assert_eq!(attributes, expected);
+    let mut lines = Vec::new();
+    crate::formats::write_jsonl_to(&mut lines, samples.iter().cloned().map(Ok)).unwrap();
+    let path = tempfile::NamedTempFile::new().unwrap();
+    fs::write(path.path(), &lines).unwrap();
+    let again: Vec<_> = crate::formats::read_jsonl(path.path()).unwrap().collect::<Result<_>>().unwrap();
+    assert_eq!(labels(&again[0], "ground_truth"), labels(&samples[0], "ground_truth"));
+}
+
+#[test]
 fn images_are_looked_for_where_they_usually_are() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("instances.json");

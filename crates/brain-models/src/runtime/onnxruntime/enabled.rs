@@ -23,6 +23,7 @@ struct OnnxGraph {
     narrow: Vec<String>,
     outputs: Vec<Port>,
     runtime: String,
+    takes_all_cores: bool,
 }
 
 /// The graph called `name`, ready to run on so many threads or on the device that `settings` name.
@@ -33,8 +34,8 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
     let builder = || {
         let builder = Session::builder(&library.environment).map_err(|error| failed(&error))?;
         let builder = builder.with_intra_threads(threads).map_err(|error| failed(&error))?;
-        // Threads that wait in a loop take the cores from those that read and decode the next pictures.
-        builder.with_intra_op_spinning(false).map_err(|error| failed(&error))
+        // Threads that wait for each other in a loop lose no time between two operators; when a batch is done, they leave the cores to others at once.
+        builder.with_config_entry("session.force_spinning_stop", "1").map_err(|error| failed(&error))
     };
     if let Source::File(path) = source {
         // What is wrong with the file itself is better said by the system than by a loader.
@@ -65,6 +66,7 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         outputs: session.outputs().iter().map(port).collect(),
         session: Mutex::new(session),
         runtime: format!("ONNX Runtime {} on {place}", library.version),
+        takes_all_cores: place.target == Target::Cores && threads >= Threads::Cores.count(),
     }))
 }
 
@@ -176,6 +178,10 @@ impl Graph for OnnxGraph {
 
     fn runtime(&self) -> &str {
         &self.runtime
+    }
+
+    fn takes_all_cores(&self) -> bool {
+        self.takes_all_cores
     }
 
     fn run(&self, inputs: &[(&str, Tensor<'_>)], outputs: &[&str]) -> Result<Vec<Array>> {
