@@ -44,6 +44,17 @@ fn is_given_up(details: &str) -> bool {
     details.contains("attempts") || details.contains("Failed to route")
 }
 
+/// What the server says, without that it discarded a transaction for it: it may find so only at the transaction's end.
+fn words(error: &DriverError) -> &str {
+    let says = error.details();
+    says.strip_prefix("EXECABORT Transaction discarded because of: ").unwrap_or(says)
+}
+
+/// Whether the server has no memory left for what is written.
+pub(crate) fn is_out_of_memory(error: &DriverError) -> bool {
+    words(error).starts_with("OOM")
+}
+
 /// Whether the server says that there is no index of the name.
 pub(crate) fn is_unknown_index(error: &DriverError) -> bool {
     let details = error.details().to_ascii_lowercase();
@@ -85,7 +96,7 @@ const CREDENTIALS: &str = "check username and password, or those in url, where s
 const THERE: &str = "check that the server runs and that host and port are right";
 
 fn verdict(error: &DriverError) -> Verdict {
-    let says = error.details();
+    let says = words(error);
     match error.kind() {
         DriverKind::Tls => return of_tls(says),
         DriverKind::Timeout => {
@@ -237,6 +248,7 @@ mod tests {
             (DriverKind::Auth, "NOAUTH HELLO must be called with the client already authenticated", Auth, false, "set password"),
             (DriverKind::Unknown, "NOPERM User ann has no permissions to run the 'ft.create' command", Auth, false, "ACL SETUSER"),
             (DriverKind::Unknown, "OOM command not allowed when used memory > 'maxmemory'.", Unavailable, false, "maxmemory"),
+            (DriverKind::Unknown, "EXECABORT Transaction discarded because of: OOM command not allowed", Unavailable, false, "maxmemory"),
             (DriverKind::Unknown, "READONLY You can't write against a read only replica.", Unavailable, false, "primary"),
             (DriverKind::Unknown, "LOADING Redis is loading the dataset in memory", Unavailable, true, "wait"),
             (DriverKind::Unknown, "MISCONF Redis is configured to save RDB snapshots", Unavailable, false, "log"),
@@ -262,6 +274,7 @@ mod tests {
         assert!(is_lost(&DriverError::new(DriverKind::Canceled, "Canceled.")));
         assert!(is_lost(&DriverError::new(DriverKind::IO, "Os { kind: BrokenPipe }")));
         assert_eq!(rows_most(&DriverError::new(DriverKind::Unknown, "LIMIT exceeds maximum of 10000")), Some(10_000));
-        assert!(!is_lost(&DriverError::new(DriverKind::Unknown, "OOM command not allowed")));
+        let full = DriverError::new(DriverKind::Unknown, "EXECABORT Transaction discarded because of: OOM command not allowed");
+        assert!(!is_lost(&full) && is_out_of_memory(&full));
     }
 }

@@ -18,7 +18,7 @@ use crate::index::RedisIndex;
 use crate::note::{self, Removal, What};
 use crate::options::Algorithm;
 use crate::write::note_rows;
-use crate::{keys, reply, scope};
+use crate::{error, keys, reply, scope};
 
 /// A removal that has not got on for so long is nobody's.
 pub(crate) const ABANDONED: Duration = Duration::from_secs(1);
@@ -131,7 +131,7 @@ impl RedisIndex {
                 let results: Vec<Value> = match execute(&connection, commands).await {
                     Ok(results) => results,
                     // A server whose memory is full counts nothing any more, and may forget: less is known then, and there is room.
-                    Err(failure) if failure.details().starts_with("OOM") => {
+                    Err(failure) if error::is_out_of_memory(&failure) => {
                         let forget = Command::new("HDEL").arg(keys::note(&self.options.name)).arg(note::ROWS);
                         let commands = std::iter::once(forget).chain(unlink()).chain(after.iter().cloned()).collect();
                         return execute(&connection, commands).await.map(|_| ()).map_err(failed);
