@@ -8,6 +8,9 @@ use crate::metric::Metric;
 /// How many rows are multiplied before their products become bounds.
 const PANEL: usize = 64;
 
+/// How many rows ahead codes are asked for.
+const AHEAD: usize = 8;
+
 /// A query whose codes have fifteen bits: what rounding it loses is a hundredth of what rounding the rows does.
 #[derive(Clone, Debug)]
 pub(super) struct ByteQuery {
@@ -139,7 +142,7 @@ impl Kernel for Bounding<'_> {
     #[inline(always)]
     fn run_tiled<I: Instructions, const R: usize, const Q: usize>(self, instructions: I) {
         let Self { query, records, lower, upper } = self;
-        let mut bounds = Panel::new();
+        let (mut bounds, last) = (Panel::new(), lower.len().saturating_sub(1));
         let mut start = 0;
         while start < lower.len() {
             let panel = PANEL.min(lower.len() - start);
@@ -153,10 +156,12 @@ impl Kernel for Bounding<'_> {
                 while first < panel {
                     // The last group is filled up with the last row, whose products are dropped.
                     let mut rows: [&[[u8; CODES]]; CODED_ROWS] = [&[]; CODED_ROWS];
-                    for (number, row) in rows.iter_mut().enumerate() {
+                    let mut next = rows;
+                    for (number, (row, next)) in rows.iter_mut().zip(&mut next).enumerate() {
                         *row = codes(record((first + number).min(panel - 1)));
+                        *next = codes(records.at((start + first + AHEAD + number).min(last)));
                     }
-                    let [high, low] = instructions.dot_codes(rows, &query.planes);
+                    let [high, low] = instructions.dot_codes(rows, &query.planes, next);
                     for (number, sum) in bounds.sums[first..].iter_mut().enumerate().take(CODED_ROWS) {
                         *sum = 128.0 * f64::from(high[number]) + f64::from(low[number]);
                     }

@@ -68,8 +68,8 @@ pub(crate) trait Instructions: Copy {
     /// The sum of the sixteen: the halves added to each other, again and again.
     fn sum(self, a: Self::Floats) -> f32;
     /// The sums of products of some rows' codes, bytes with a sign, with the planes of a query, which is as long: first those with the high plane. Codes
-    /// of −128 do not come.
-    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes) -> [[i32; CODED_ROWS]; 2];
+    /// of −128 do not come. The rows that come `next`, which are as long, are asked for meanwhile.
+    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes, next: [&[[u8; CODES]]; CODED_ROWS]) -> [[i32; CODED_ROWS]; 2];
     /// How many bits are set in both, and in `row`; both in words of 64, those of the row as they lie in memory, little-endian.
     fn count_bits(self, row: &[[u8; 8]], query: &[u64]) -> [u32; 2];
 }

@@ -83,7 +83,7 @@ impl Instructions for Portable {
     }
 
     #[inline(always)]
-    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes) -> [[i32; CODED_ROWS]; 2] {
+    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes, _: [&[[u8; CODES]]; CODED_ROWS]) -> [[i32; CODED_ROWS]; 2] {
         let mut sums = [[0; CODED_ROWS]; 2];
         for (number, row) in rows.into_iter().enumerate() {
             for ((row, high), low) in row.iter().zip(&query.high).zip(&query.low) {

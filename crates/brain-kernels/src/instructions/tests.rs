@@ -45,7 +45,7 @@ impl Kernel for Everything<'_> {
         Outcome {
             same: sums.iter().map(|sum| (sum + 0.0).to_bits()).collect(),
             fused: i.sum(i.multiply_add(a, b, a)),
-            codes: i.dot_codes(self.rows, self.planes),
+            codes: i.dot_codes(self.rows, self.planes, self.rows),
             bits: i.count_bits(self.rows[0].as_flattened().as_chunks().0, &words),
         }
     }

@@ -110,9 +110,10 @@ impl Instructions for Avx2 {
     }
 
     #[inline(always)]
-    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes) -> [[i32; CODED_ROWS]; 2] {
+    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes, next: [&[[u8; CODES]]; CODED_ROWS]) -> [[i32; CODED_ROWS]; 2] {
+        next.iter().copied().flatten().for_each(|group| self.prefetch(group));
         // Compiled with these instructions, it widens to sixteen bits and multiplies pairs.
-        Portable.dot_codes(rows, query)
+        Portable.dot_codes(rows, query, next)
     }
 
     #[inline(always)]
@@ -220,9 +221,9 @@ impl Instructions for Avx512 {
     }
 
     #[inline(always)]
-    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes) -> [[i32; CODED_ROWS]; 2] {
+    fn dot_codes(self, rows: [&[[u8; CODES]]; CODED_ROWS], query: &CodePlanes, next: [&[[u8; CODES]]; CODED_ROWS]) -> [[i32; CODED_ROWS]; 2] {
         let groups = query.high.len();
-        let (low, rows) = (&query.low[..groups], rows.map(|row| &row[..groups]));
+        let (low, rows, next) = (&query.low[..groups], rows.map(|row| &row[..groups]), next.map(|row| &row[..groups]));
         // SAFETY: see above; 64 bytes a load.
         unsafe {
             // The instruction multiplies bytes without a sign by bytes with one: the rows' codes are shifted up by 128, and 128 times the sum of the
@@ -233,6 +234,7 @@ impl Instructions for Avx512 {
                 let high = _mm512_loadu_si512(query.high[group].as_ptr().cast());
                 let low = _mm512_loadu_si512(low[group].as_ptr().cast());
                 for number in 0..CODED_ROWS {
+                    self.prefetch(&next[number][group]);
                     let row = _mm512_xor_si512(_mm512_loadu_si512(rows[number][group].as_ptr().cast()), shift);
                     sums[0][number] = _mm512_dpbusd_epi32(sums[0][number], row, high);
                     sums[1][number] = _mm512_dpbusd_epi32(sums[1][number], row, low);
