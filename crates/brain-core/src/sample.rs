@@ -91,6 +91,16 @@ impl LabelClass {
         }
     }
 
+    /// Whether files call one of a label's own values so: its class, id, tags, name, confidence or region. No attribute that stands beside them does.
+    pub fn owns(self, name: &str) -> bool {
+        match name {
+            "_cls" | "id" | "_id" | "tags" | "label" | "confidence" => true,
+            "bounding_box" => self == Self::Detections,
+            "points" => self == Self::Polylines,
+            _ => false,
+        }
+    }
+
     /// Whether each label is a region of the photo, so that it can be a patch.
     pub fn has_regions(self) -> bool {
         matches!(self, Self::Detections | Self::Polylines)
@@ -110,13 +120,8 @@ pub struct Label {
     pub region: Option<Region>,
     /// Marks of this label alone.
     pub tags: Vec<String>,
-    /// Every other attribute, as it came; under none of a label's [own names](Self::OWN_NAMES).
+    /// Every other attribute, as it came; under no name that the label's class [owns](LabelClass::owns).
     pub attributes: Map<String, Value>,
-}
-
-impl Label {
-    /// What files call a label's class, id, tags, name, confidence and region: no attribute that stands beside them is called so.
-    pub const OWN_NAMES: [&str; 8] = ["_cls", "id", "_id", "tags", "label", "confidence", "bounding_box", "points"];
 }
 
 /// A region of a photo, in fractions of its width and height.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use brain_core::{Error, Label, Region};
+use brain_core::{Error, Label, LabelClass, Region};
 use serde_json::{Map, Number, Value};
 
 use super::super::elements::Element;
@@ -168,10 +168,12 @@ fn annotation(place: Place, text: &[u8], keep_polygons: bool) -> Result<Annotati
 /// tools write `attributes` into every annotation, mostly empty.
 fn others(raw: Map<String, Value>) -> Option<Map<String, Value>> {
     let mut others = Map::new();
-    let (taken, free): (Vec<_>, Vec<_>) = raw.into_iter().partition(|(name, _)| Label::OWN_NAMES.contains(&name.as_str()));
+    // They go to a box and to a polygon.
+    let is_taken = |name: &str| LabelClass::Detections.owns(name) || LabelClass::Polylines.owns(name);
+    let (taken, free): (Vec<_>, Vec<_>) = raw.into_iter().partition(|(name, _)| is_taken(name));
     others.extend(free.into_iter().filter(|(name, value)| name != "attributes" || value.as_object().is_none_or(|object| !object.is_empty())));
     for (mut name, value) in taken {
-        while Label::OWN_NAMES.contains(&name.as_str()) || others.contains_key(&name) {
+        while is_taken(&name) || others.contains_key(&name) {
             name.insert_str(0, "coco_");
         }
         others.insert(name, value);

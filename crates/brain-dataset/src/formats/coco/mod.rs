@@ -48,8 +48,9 @@ impl Default for CocoOptions {
 /// holds it as `labels.json`.
 ///
 /// Boxes become fractions of the image's width and height. `iscrowd`, `area`, the category's `supercategory` and any attribute of the annotator's
-/// own are kept with the label (one that is called as a label's own values are, such as `tags`, as `coco_tags`); `score` becomes its confidence. The image's size is kept as `metadata`, as FiftyOne does. Every image with
-/// labels asked for has the field, those without an annotation too, with an empty list.
+/// own are kept with the label (one that is called as a label's own values are, such as `tags`, as `coco_tags`); `score` becomes its confidence.
+/// The image's size is kept as `metadata`, as FiftyOne does. Every image with labels asked for has the field, those without an annotation too, with
+/// an empty list.
 ///
 /// The file is read twice, because annotations commonly follow images: annotations (some 200 bytes each, more with polygons
 /// or attributes) and the ids of images are held in memory; images are streamed.

@@ -169,12 +169,9 @@ impl Serialize for Element<'_> {
         if let Some(confidence) = confidence {
             document.serialize_entry("confidence", &finite(&"a confidence", *confidence)?)?;
         }
-        let region_key = self.region::<S>(&mut document, region.as_ref())?;
-        for (name, value) in attributes {
-            let taken = matches!(name.as_str(), "_cls" | "id" | "_id" | "tags" | "label" | "confidence") || Some(name.as_str()) == region_key;
-            if !taken {
-                document.serialize_entry(name, value)?;
-            }
+        self.region::<S>(&mut document, region.as_ref())?;
+        for (name, value) in attributes.iter().filter(|(name, _)| !self.class.owns(name)) {
+            document.serialize_entry(name, value)?;
         }
         if self.dialect == Dialect::Fiftyone && self.class.has_regions() && !attributes.contains_key("attributes") {
             document.serialize_entry("attributes", &Value::Object(serde_json::Map::new()))?;
@@ -184,20 +181,18 @@ impl Serialize for Element<'_> {
 }
 
 impl Element<'_> {
-    /// Writes the label's region and gives the key that it takes.
-    fn region<S: Serializer>(&self, document: &mut S::SerializeMap, region: Option<&Region>) -> Result<Option<&'static str>, S::Error> {
+    /// Writes the label's region.
+    fn region<S: Serializer>(&self, document: &mut S::SerializeMap, region: Option<&Region>) -> Result<(), S::Error> {
         match (self.class, region) {
             (LabelClass::Detections, Some(Region::Box(sides))) => {
                 sides.iter().try_for_each(|side| finite(&"a bounding_box", *side).map(drop))?;
-                document.serialize_entry("bounding_box", sides)?;
-                Ok(Some("bounding_box"))
+                document.serialize_entry("bounding_box", sides)
             }
             (LabelClass::Polylines, Some(Region::Lines(lines))) => {
                 lines.iter().flatten().flatten().try_for_each(|number| finite(&"a polyline", *number).map(drop))?;
-                document.serialize_entry("points", lines)?;
-                Ok(Some("points"))
+                document.serialize_entry("points", lines)
             }
-            (LabelClass::Classification | LabelClass::Classifications, None) => Ok(None),
+            (LabelClass::Classification | LabelClass::Classifications, None) => Ok(()),
             (class, Some(_)) => Err(S::Error::custom(format_args!("a {} has a region of another class", class.element()))),
             (class, None) => Err(S::Error::custom(format_args!("a {} has no region", class.element()))),
         }
