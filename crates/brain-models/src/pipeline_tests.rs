@@ -116,7 +116,7 @@ fn rows_come_in_the_order_of_the_jobs_whatever_the_threads_do() {
 fn nothing_is_prepared_while_a_model_takes_all_cores() {
     let home = pictures(40);
     // Some with more patches than their channel holds, so that readers wait to hand them over while the model waits for its turn.
-    let patches = |number: u8| (0..if number % 10 == 0 { 30 } else { 1 }).map(|_| (sample(0), [0.0, 0.0, 0.5, 1.0])).collect::<Vec<_>>();
+    let patches = |number: u8| (0..if number.is_multiple_of(10) { 30 } else { 1 }).map(|_| (sample(0), [0.0, 0.0, 0.5, 1.0])).collect::<Vec<_>>();
     let jobs: Vec<_> = (0..40).map(|number| EmbedJob::patches(path(home.path(), number), patches(number))).collect();
     let expected: Vec<_> = (0..40_u8).flat_map(|number| vec![Some(vec![f32::from(number), 16.0]); patches(number).len()]).collect();
     let model = Arc::new(Redness { takes_all_cores: true, ..Redness::default() });
