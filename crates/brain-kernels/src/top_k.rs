@@ -101,6 +101,10 @@ impl TopK {
 
     #[inline(never)]
     fn hold(&mut self, found: Neighbor, tie: impl Fn(u32, u32) -> Ordering) {
+        if self.held.is_empty() {
+            // Room for a small selection at once, and for a large one as it grows.
+            self.held.reserve(LEAST_HELD);
+        }
         self.held.push(found);
         if self.held.len() >= self.limit() {
             self.select(tie);

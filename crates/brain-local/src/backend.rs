@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
-use brain_core::{Capabilities, Error, ExistingIndex, Health, IndexSpec, ItemId, Metric, Parameters, Result, SimilarityBackend, SimilarityIndex};
+use brain_core::{
+    Capabilities, Error, ErrorKind, ExistingIndex, Health, IndexSpec, ItemId, Metric, Parameters, Result, SimilarityBackend, SimilarityIndex,
+};
 use brain_store::Database;
 use serde_json::Value;
 
+use crate::changes::Change;
 use crate::declaration::DECLARATION;
 use crate::disk::make_folder;
 use crate::format::Layout;
@@ -154,7 +157,11 @@ impl SimilarityBackend for LocalBackend {
     }
 
     async fn drop_index(&self, index: &ExistingIndex) -> Result<bool> {
-        let there_was = Manifest::delete(&self.database, &index.name)?;
+        let there_was = Manifest::delete(&self.database, &index.name, |folder| match Change::begin(&self.indexes.join(folder)) {
+            // Without its folder it has no readers.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            begun => begun.map(Some),
+        })?;
         self.remove_dropped()?;
         Ok(there_was)
     }

@@ -44,8 +44,8 @@
 //!   one. A kill at any instant loses nothing that was acknowledged and leaves nothing half visible. One writer at a time holds the index's lock; readers never wait.
 //! - **Searching** is exact. Beside the rows lie codes of a quarter of their bytes, which bound every distance: a search reads these, and compares in
 //!   full only rows that may be among the nearest. Where that does not pay (few rows, many queries, much asked for), all rows in scope are compared with
-//!   all queries, in one pass; the two ways find the same. Both run on all cores. A search begins with a look at the manifest's generation, so that a
-//!   long-lived handle sees what others publish; only what has grown is mapped anew.
+//!   all queries, in one pass; the two ways find the same. Both run on all cores. A search begins with a look at what was
+//!   published, so that a long-lived handle sees what others do; only what has grown is mapped anew.
 //! - **Views** are looked up in an order of the ids that lies beside the rows, so that opening an index reads none of them.
 //! - **Upkeep** (writing the live rows anew when most are dead, writing codes that are missing) runs in a thread of its own after a change, while searches
 //!   go on; dropping the index waits for it.
@@ -61,6 +61,7 @@
 
 mod append;
 mod backend;
+mod changes;
 mod declaration;
 mod disk;
 pub mod format;

@@ -113,12 +113,18 @@ impl Manifest {
         database.read("count indexes", |connection| connection.query_row("SELECT count(*) FROM local_index", [], |row| row.get(0)))
     }
 
-    /// Forgets the index of this name, whose folder is remembered as [`dropped`](Self::dropped_folders); whether there was one.
-    pub(crate) fn delete(database: &Database, name: &str) -> Result<bool> {
-        database.write("drop index", |transaction| {
-            transaction.execute("INSERT INTO local_dropped SELECT folder FROM local_index WHERE name = ?1", [name])?;
-            Ok::<_, StoreFailure>(transaction.execute("DELETE FROM local_index WHERE name = ?1", [name])? == 1)
-        })
+    /// Forgets the index of this name, whose folder is remembered as [`dropped`](Self::dropped_folders); whether there was one. `change` is called with the
+    /// folder before, and what it gives is dropped after it.
+    pub(crate) fn delete<T>(database: &Database, name: &str, change: impl FnOnce(&str) -> Result<T>) -> Result<bool> {
+        let changed = database.write("drop index", |transaction| {
+            let folder = transaction.query_row("SELECT folder FROM local_index WHERE name = ?1", [name], |row| row.get::<_, String>(0)).optional()?;
+            let Some(folder) = folder else { return Ok(None) };
+            let change = change(&folder)?;
+            transaction.execute("INSERT INTO local_dropped VALUES (?1)", [&folder])?;
+            transaction.execute("DELETE FROM local_index WHERE name = ?1", [name])?;
+            Ok::<_, StoreFailure>(Some(change))
+        })?;
+        Ok(changed.is_some())
     }
 
     /// The folders of dropped indexes whose files may still be there.

@@ -10,6 +10,7 @@ use brain_core::{
 };
 
 use crate::append::Appender;
+use crate::changes::Change;
 use crate::disk::{self, Syncing};
 use crate::format::{FileKind, VectorType};
 use crate::handle::Handle;
@@ -161,6 +162,7 @@ impl<'a> Writer<'a> {
             let grown = Snapshot::open(&self.handle.folder, manifest.clone(), Some(&self.old))?;
             grown.order()?.extend(&grown, &self.handle.folder, manifest, &mut syncing)?;
             syncing.finish()?;
+            let _change = Change::begin(&self.handle.folder)?;
             manifest.publish(&self.handle.database, self.old.manifest())?;
             Ok(grown)
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use brain_core::search::Calibration;
 use brain_core::{Error, ItemKind, Progress, Result, Scope};
 use futures::FutureExt as _;
-use futures::future::{Either, select};
+use futures::future::{Either, select, try_join};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
@@ -46,14 +46,20 @@ impl PgvectorIndex {
         self.look_again().await?;
         let known = self.calibration();
         let changed = known.is_none_or(|known| known.rows.abs_diff(rows) as f64 > known.rows as f64 * CHANGED);
-        if made || changed {
-            // Counts are read off the index alone afterwards, and plans follow what there is now.
-            self.maintain(&format!("VACUUM (ANALYZE) {}", self.ranked.table), "analyze").await?;
-        }
-        if changed
-            && self.options.effort.is_none()
-            && let Some(found) = self.calibrate(rows, progress).await?
-        {
+        // Counts are read off the index alone afterwards, and plans follow what there is now.
+        let vacuum = async {
+            let sql = format!("VACUUM (ANALYZE) {}", self.ranked.table);
+            if made || changed { self.maintain(&sql, "analyze").await } else { Ok(()) }
+        };
+        let calibrate = async { if changed && self.options.effort.is_none() { self.calibrate(rows, progress).await } else { Ok(None) } };
+        // Each keeps one of the server's processes busy.
+        let found = if self.pool.size() > 1 {
+            try_join(vacuum, calibrate).await?.1
+        } else {
+            vacuum.await?;
+            calibrate.await?
+        };
+        if let Some(found) = found {
             self.keep(found).await?;
         }
         Ok(())

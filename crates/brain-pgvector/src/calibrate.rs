@@ -10,6 +10,9 @@ use crate::wire::read_vector;
 /// Below so many rows all of them are compared.
 pub(crate) const WORTH_IT: u64 = 1_000;
 
+/// So many rows are looked at for each that is taken: the server reads whole pages, whose rows may be alike.
+const SAMPLED: usize = 20;
+
 /// The efforts that are tried, least first.
 fn efforts(method: Method) -> &'static [u32] {
     match method {
@@ -50,13 +53,11 @@ impl PgvectorIndex {
     async fn questions(&self, rows: u64) -> Result<Vec<Vec<f32>>> {
         let x = crate::quote::identifier(&self.extension);
         let send = if self.table().halves { "halfvec_send" } else { "vector_send" };
-        let percent = (100.0 * 2.0 * QUESTIONS as f64 / rows as f64).min(100.0);
-        let sql = format!(
-            "SELECT {x}.{send}({}) FROM {} TABLESAMPLE BERNOULLI ({percent}){} ORDER BY random() LIMIT {QUESTIONS}",
-            crate::table::VECTOR_COLUMN,
-            self.ranked.table,
-            self.ranked.filtered("")
-        );
+        let vector = crate::table::VECTOR_COLUMN;
+        let percent = (100.0 * (SAMPLED * QUESTIONS) as f64 / rows as f64).min(100.0);
+        let (table, filter) = (&self.ranked.table, self.ranked.filtered(""));
+        let sampled = format!("SELECT {vector} FROM {table} TABLESAMPLE SYSTEM ({percent}){filter} ORDER BY random() LIMIT {QUESTIONS}");
+        let sql = format!("SELECT {x}.{send}({vector}) FROM ({sampled}) AS sampled");
         let sql = &sql;
         let sampled = self
             .pool

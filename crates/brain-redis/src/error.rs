@@ -150,7 +150,8 @@ fn verdict(error: &DriverError) -> Verdict {
         }
         "BUSY" => passing(ErrorKind::Unavailable, "the server is busy with a script", "run the same command again"),
         "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "NOREPLICAS" => passing(ErrorKind::Unavailable, says, "run the same command again"),
-        "EXECABORT" => of_abort(says),
+        // What was wrong with its commands is an answer of its own, which came before; a transaction that was discarded for its end says why.
+        "EXECABORT" => passing(ErrorKind::Unavailable, "the server refused a command of the transaction, and did nothing of it", AGAIN),
         "WRONGTYPE" => {
             final_verdict(ErrorKind::Conflict, "a key of the index holds something else than a vector", "another program writes under the same keys")
         }
@@ -194,14 +195,6 @@ fn of_words(error: &DriverError, says: &str) -> Verdict {
         return passing(ErrorKind::Unavailable, format!("what came back is no answer of Redis ({says})"), THERE);
     }
     final_verdict(ErrorKind::Unexpected, without_code(says), "")
-}
-
-/// A transaction that was not begun, and why, where the server says it.
-fn of_abort(says: &str) -> Verdict {
-    match says.find("previous errors") {
-        Some(_) => passing(ErrorKind::Unavailable, "the server refused a command of the transaction, and did nothing of it", AGAIN),
-        None => final_verdict(ErrorKind::Unavailable, without_code(says), AGAIN),
-    }
 }
 
 fn of_tls(says: &str) -> Verdict {

@@ -1,9 +1,8 @@
 //! The one command that searches: FT.SEARCH with a KNN clause, and its answer.
 
-use brain_core::{Error, ErrorKind, Hit, Item, ItemId, ItemKind, Metric, Result};
+use brain_core::{Error, ErrorKind, Hit, Item, ItemId, ItemKind, Metric, Patience, Result};
 use fred::error::Error as DriverError;
 
-use crate::connect::Patience;
 use crate::connect::line::{self, Line, Part};
 use crate::index::RedisIndex;
 use crate::options::Algorithm;
@@ -67,14 +66,11 @@ impl RedisIndex {
     /// The `k` rows nearest to a query, by the server's own distances, in order.
     pub(crate) async fn knn(&self, query: &[f32], among: Among<'_>, k: usize) -> Result<Found> {
         let command = self.search_command(query, among, k);
-        let mut patience = Patience::new(&self.pool);
+        let mut patience = Patience::default();
         let mut found = loop {
             match self.found(&command).await {
                 Ok(found) => break found,
-                Err(failure) => {
-                    self.pool.drop_lines();
-                    patience.after(failure).await?;
-                }
+                Err(failure) => self.pool.wait(&mut patience, failure).await?,
             }
         };
         found.is_all = found.hits.len() < k && !found.is_unranked;

@@ -7,9 +7,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use brain_core::{ErrorKind, ItemId, Result};
+use brain_core::{ErrorKind, ItemId, Patience, Result};
 
-use crate::connect::Patience;
 use crate::connect::line;
 use crate::index::RedisIndex;
 use crate::keys;
@@ -71,14 +70,11 @@ impl RedisIndex {
         let words = ["FT.SEARCH", &self.options.name, "*", "NOCONTENT", "LIMIT", "0", &limit, "TIMEOUT", "0", "DIALECT", "2"];
         line::write(&mut commands, &words.map(str::as_bytes));
         line::write(&mut commands, &[b"HELLO", b"3"]);
-        let mut patience = Patience::new(&self.pool);
+        let mut patience = Patience::default();
         let mut ids = loop {
             match self.try_ids(&commands).await {
                 Ok(ids) => break ids,
-                Err(failure) => {
-                    self.pool.drop_lines();
-                    patience.after(failure).await?;
-                }
+                Err(failure) => self.pool.wait(&mut patience, failure).await?,
             }
         };
         // Rows that were written one after the other lie together in the server's memory, and ids are mostly made one after the other.

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use brain_core::{Error, Item, ItemId, ItemKind, Metric, Result, VectorBatch};
+use brain_core::{Error, Item, ItemId, ItemKind, Metric, Patience, Result, VectorBatch};
 use fred::error::Error as DriverError;
 
-use crate::connect::Patience;
 use crate::connect::line::{self, Line, Part};
 use crate::index::RedisIndex;
 use crate::options::Storage;
@@ -76,7 +75,7 @@ impl<'a> Reader<'a> {
     /// Adds the next go's rows, after asking for `more`; whether there was one.
     pub(crate) async fn next(&mut self, more: &mut (dyn Iterator<Item = Vec<ItemId>> + Send), rows: &mut Rows) -> Result<bool> {
         let before = (rows.items.len(), rows.numbers.len(), rows.missing.len());
-        let mut patience = Patience::new(&self.index.pool);
+        let mut patience = Patience::default();
         loop {
             while self.asked.len() < AHEAD
                 && let Some(ids) = more.next()
@@ -92,8 +91,7 @@ impl<'a> Reader<'a> {
                     rows.items.truncate(before.0);
                     rows.numbers.truncate(before.1);
                     rows.missing.truncate(before.2);
-                    self.index.pool.drop_lines();
-                    patience.after(failure).await?;
+                    self.index.pool.wait(&mut patience, failure).await?;
                 }
             }
         }
@@ -246,14 +244,11 @@ impl<'a> Reader<'a> {
 
     /// Steps over the keys of the server, from `cursor` on, until so many are found that are the index's, or there are no more.
     pub(crate) async fn scan(&mut self, cursor: &mut Option<String>, wanted: usize, found: &mut Vec<ItemId>) -> Result<()> {
-        let mut patience = Patience::new(&self.index.pool);
+        let mut patience = Patience::default();
         loop {
             match self.try_scan(cursor, wanted, found).await {
                 Ok(()) => return Ok(()),
-                Err(failure) => {
-                    self.index.pool.drop_lines();
-                    patience.after(failure).await?;
-                }
+                Err(failure) => self.index.pool.wait(&mut patience, failure).await?,
             }
         }
     }

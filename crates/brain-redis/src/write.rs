@@ -1,10 +1,9 @@
 //! One transaction's worth of rows on their way into an index.
 
-use brain_core::{AddReport, Item, ItemId, ItemKind, OnConflict, Result, Selector, VectorBatch, already_indexed};
+use brain_core::{AddReport, Item, ItemId, ItemKind, OnConflict, Patience, Result, Selector, VectorBatch, already_indexed};
 use fred::error::Error as DriverError;
 
 use crate::command::Command;
-use crate::connect::Patience;
 use crate::connect::line::{self, Line, Part};
 use crate::index::RedisIndex;
 use crate::options::{Number, Storage};
@@ -44,9 +43,8 @@ pub(crate) fn note_rows(name: &str, by: i64) -> Command {
 impl Write<'_> {
     /// Writes it; again on another line where one is lost, in which case nobody knows whether the transaction was done.
     pub(crate) async fn until_done(self) -> Result<Outcome> {
-        let pool = &self.index.pool;
-        let name = &self.index.options.name;
-        let mut patience = Patience::new(pool);
+        let (pool, name) = (&self.index.pool, &self.index.options.name);
+        let mut patience = Patience::default();
         let mut is_lost = false;
         let rows = if self.on_conflict == OnConflict::Error { self.script() } else { self.commands() };
         let extremes = self.index.note_extremes(&self.batches);
@@ -57,7 +55,7 @@ impl Write<'_> {
             let notes: Vec<&Command> = acknowledged.iter().chain(&extremes).collect();
             match self.once(&rows, &notes, &mut is_lost).await {
                 Ok(report) => return Ok(Outcome { report: report?, is_doubtful: is_lost && self.on_conflict != OnConflict::Error }),
-                Err(failure) => patience.after(failure).await?,
+                Err(failure) => pool.wait(&mut patience, failure).await?,
             }
         }
     }
@@ -80,10 +78,7 @@ impl Write<'_> {
                 Ok(report)
             }
             Err(failure) => {
-                if error::is_lost(&failure) {
-                    *is_lost = true;
-                    pool.drop_lines();
-                }
+                *is_lost |= error::is_lost(&failure);
                 Err(self.index.failed("add vectors to", failure))
             }
         }

@@ -8,6 +8,11 @@ use rayon::prelude::*;
 
 use crate::data::Data;
 
+/// How many bytes one core reads before it takes the next.
+const PIECE: usize = 1 << 20;
+/// So many numbers are more than a core's own caches hold.
+const BEYOND_CACHES: usize = 1 << 23;
+
 /// The files of an index of one kind, mapped: what a search has to read.
 pub(crate) struct Files(Vec<MappedFile>);
 
@@ -21,7 +26,7 @@ impl Files {
 
     /// Reads all bytes, on all cores.
     pub(crate) fn read(&self) -> u32 {
-        let pieces: Vec<&[u8]> = self.0.iter().flat_map(|file| file.chunks(1 << 20)).collect();
+        let pieces: Vec<&[u8]> = self.0.iter().flat_map(|file| file.chunks(PIECE)).collect();
         pieces.par_iter().map(|piece| sum(piece)).reduce(|| 0, u32::wrapping_add)
     }
 
@@ -31,6 +36,11 @@ impl Files {
         let row = |row: usize| &self.0[row / segment][row % segment * stride..][..stride];
         rows.par_chunks(256).map(|rows| rows.iter().map(|&number| sum(row(number))).fold(0, u32::wrapping_add)).reduce(|| 0, u32::wrapping_add)
     }
+}
+
+/// Reads something else, and more of it than a core's own caches hold, so that nothing of what is read next is in them.
+pub(crate) fn read_another(vectors: &[f32]) -> u32 {
+    Rows::Single(&vectors[..vectors.len().min(BEYOND_CACHES)]).as_bytes().par_chunks(PIECE).map(sum).reduce(|| 0, u32::wrapping_add)
 }
 
 /// Thirty-two sums side by side, as many as every processor has registers for, so that the read waits for memory and not for an addition.

@@ -9,7 +9,8 @@ use std::time::Instant;
 use brain::core::config::{Environment, Sources};
 use brain::core::search::{Aggregation, SearchRequest, search};
 use brain::core::{
-    IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NoProgress, OnConflict, Precision, Scope, SimilarityBackend, SimilarityIndex, VectorBatch,
+    IndexSpec, Item, ItemId, ItemKind, ItemSet, Metric, NoProgress, OnConflict, Precision, Scope, Selector, SimilarityBackend, SimilarityIndex,
+    VectorBatch,
 };
 use brain_testkit::services::{Server, redis};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -17,10 +18,12 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::Flags;
 use crate::data::Data;
 use crate::measure::{against, alone, peak_mb, reset_peak, resident_mb};
-use raw::{Asked, Raw, Within, reads, writes};
+use raw::{Asked, Piece, Raw, Within, reads, writes};
 
 const K: usize = 10;
 const ASKED: usize = 200;
+/// How many rows are fetched by their ids at a time.
+const FETCHED: usize = 10_000;
 /// The field that a filter looks at, where a plain layout has one.
 const TAG: &str = "id";
 
@@ -236,30 +239,59 @@ impl Bench<'_> {
         ranked[..K].iter().map(|&(_, row)| keys[row].clone()).collect()
     }
 
+    /// Fetching all rows: by ids that are known, as the plain commands know their keys, and all that there are, whose keys must be asked for where the index
+    /// has changed.
     async fn fetching(&mut self, algorithm: &str) {
         let commands = reads(&self.keys(), &["vector"]);
-        let (mut first, mut again, mut floor) = (Vec::new(), Vec::new(), Vec::new());
+        let index = self.ours.clone();
+        let (mut by_ids, mut read) = (Vec::new(), Vec::new());
+        let (mut first, mut listed, mut again) = (Vec::new(), Vec::new(), Vec::new());
         let before = resident_mb();
         reset_peak();
         for _ in 0..5 {
             // One row is written anew, so that what was known of the index is out of date.
             let row = VectorBatch::new(vec![Item::sample(self.ids[0].clone())], self.data.dimension, self.data.row(0).to_vec()).unwrap();
             self.index.add(stream::iter([Ok(row)]).boxed(), OnConflict::Overwrite).await.unwrap();
-            for ours in [&mut first, &mut again] {
-                let started = Instant::now();
-                let bytes = self.raw.pipeline(&commands);
-                assert_eq!(bytes, 4 * self.data.vectors.len());
-                floor.push(started.elapsed().as_secs_f64() * 1e3);
-                let started = Instant::now();
-                let rows = self.index.stream().try_fold(0, |rows, batch| async move { Ok(rows + batch.len()) }).await.unwrap();
-                assert_eq!(rows, self.data.rows());
-                ours.push(started.elapsed().as_secs_f64() * 1e3);
-            }
+            let started = Instant::now();
+            self.raw.list(&index, self.data.rows());
+            self.read_all(&commands);
+            listed.push(started.elapsed().as_secs_f64() * 1e3);
+            first.push(self.stream_all().await);
+            let started = Instant::now();
+            self.read_all(&commands);
+            read.push(started.elapsed().as_secs_f64() * 1e3);
+            again.push(self.stream_all().await);
         }
-        let (floor_is, floor) = ("HMGET in pipelines, of keys that are known", median(floor));
-        against(&format!("{algorithm}: fetching all, once it was changed"), median(first), floor_is, floor);
-        against(&format!("{algorithm}: fetching all, again"), median(again), floor_is, floor);
-        alone("  memory while fetching", peak_mb() - before, "MB (peak)");
+        let memory = peak_mb() - before;
+        for _ in 0..5 {
+            let started = Instant::now();
+            self.read_all(&commands);
+            read.push(started.elapsed().as_secs_f64() * 1e3);
+            let started = Instant::now();
+            for ids in self.ids.chunks(FETCHED) {
+                assert_eq!(self.index.fetch(Selector::Items(ids)).await.unwrap().rows.len(), ids.len());
+            }
+            by_ids.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        let (read_is, read) = ("HMGET in pipelines, of keys that are known", median(read));
+        against(&format!("{algorithm}: fetching all by their ids"), median(by_ids), read_is, read);
+        against(&format!("{algorithm}: fetching all, again"), median(again), read_is, read);
+        let (first, listed_is) = (median(first), "FT.SEARCH for the keys, then HMGET in pipelines");
+        against(&format!("{algorithm}: fetching all, once it was changed"), first, listed_is, median(listed));
+        against(&format!("{algorithm}: fetching all, once it was changed"), first, read_is, read);
+        alone("  memory while fetching", memory, "MB (peak)");
+    }
+
+    fn read_all(&mut self, commands: &[Piece]) {
+        assert_eq!(self.raw.pipeline(commands), 4 * self.data.vectors.len());
+    }
+
+    /// How long it takes to stream all rows, in milliseconds.
+    async fn stream_all(&self) -> f64 {
+        let started = Instant::now();
+        let rows = self.index.stream().try_fold(0, |rows, batch| async move { Ok(rows + batch.len()) }).await.unwrap();
+        assert_eq!(rows, self.data.rows());
+        started.elapsed().as_secs_f64() * 1e3
     }
 
     /// Several queries at once, against one after the other: the server has one thread for searches.

@@ -62,6 +62,14 @@ impl Raw {
         bytes + self.0.skip(under_way)
     }
 
+    /// Asks for the keys of an index of so many rows.
+    pub(super) fn list(&mut self, index: &str, rows: usize) {
+        let mut command = Vec::new();
+        write_command(&mut command, &["FT.SEARCH", index, "*", "NOCONTENT", "LIMIT", "0", &rows.to_string(), "TIMEOUT", TIMEOUT, "DIALECT", "2"]);
+        self.0.send(&command);
+        self.0.skip(1);
+    }
+
     /// Waits until the server has indexed so many rows, and nothing is left to do.
     pub(super) fn wait_for(&mut self, index: &str, rows: usize) {
         loop {

@@ -117,8 +117,7 @@ impl Scan<'_> {
     /// [`Corrupt`](brain_core::ErrorKind::Corrupt) when a block in scope does not match its checksum: none of its rows is compared.
     pub(crate) fn run(&self, rows: &Rows) -> Result<Found> {
         let pieces = self.pieces(rows);
-        let way = self.way(&pieces);
-        self.run_by(way, &pieces)
+        self.run_by(self.way(&pieces), &pieces, rows)
     }
 
     /// As [`run`](Self::run), by the way that is asked for, where it is open.
@@ -126,17 +125,17 @@ impl Scan<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub(crate) fn run_way(&self, way: Way, rows: &Rows) -> Result<Found> {
-        self.run_by(way, &self.pieces(rows))
+        self.run_by(way, &self.pieces(rows), rows)
     }
 
-    fn run_by(&self, way: Way, pieces: &[Piece<'_>]) -> Result<Found> {
+    fn run_by(&self, way: Way, pieces: &[Piece<'_>], rows: &Rows) -> Result<Found> {
         if way == Way::Codes
             && let Some(coding) = self.snapshot.manifest().coding()
             && let Some(found) = codes::Pass::new(self, coding).run(pieces)?
         {
             return Ok(found);
         }
-        let best = rows::Pass::new(self).run(pieces)?;
+        let best = rows::Pass::new(self).run(pieces, rows)?;
         let compared = pieces.iter().map(Piece::count).sum::<usize>() * self.query_count();
         Ok(Found { best, way: Way::Rows, compared: compared as u64 })
     }
@@ -156,22 +155,26 @@ impl Scan<'_> {
             Rows::All => None,
             Rows::Some(rows) => Some(rows.as_slice()),
         };
-        let blocks = self.snapshot.segments().iter().flat_map(|segment| (0..segment.blocks()).map(move |block| (segment.as_ref(), block)));
-        let pieces = blocks.filter_map(|(segment, block)| {
-            let mut piece = Piece { segment, block, wanted: None };
-            let rows = piece.rows();
-            let nothing = match &mut rest {
-                Some(rest) => {
-                    let (here, later) = rest.split_at(rest.partition_point(|&row| row < rows.end));
-                    *rest = later;
-                    piece.wanted = Some(here);
-                    here.is_empty()
+        let mut pieces = Vec::with_capacity(self.snapshot.segments().iter().map(|segment| segment.blocks()).sum());
+        for segment in self.snapshot.segments() {
+            for block in 0..segment.blocks() {
+                let mut piece = Piece { segment, block, wanted: None };
+                let rows = piece.rows();
+                let is_nothing = match &mut rest {
+                    Some(rest) => {
+                        let (here, later) = rest.split_at(rest.partition_point(|&row| row < rows.end));
+                        *rest = later;
+                        piece.wanted = Some(here);
+                        here.is_empty()
+                    }
+                    None => self.snapshot.dead().range_cardinality(rows.clone()) == rows.len() as u64,
+                };
+                if !is_nothing {
+                    pieces.push(piece);
                 }
-                None => self.snapshot.dead().range_cardinality(rows.clone()) == rows.len() as u64,
-            };
-            (!nothing).then_some(piece)
-        });
-        pieces.collect()
+            }
+        }
+        pieces
     }
 
     fn dimension(&self) -> usize {

@@ -4,6 +4,8 @@ use brain_core::Result;
 use brain_kernels::{Neighbor, Queries, TopK};
 
 use super::{Piece, Scan, shared};
+use crate::scope::Rows;
+use crate::segment::Segment;
 
 /// A whole block is compared when at least one row in this many is in scope; else only those rows are. Comparing a row that is not wanted costs a read
 /// at the speed of memory; jumping to one that is wanted costs about as much again as reading it.
@@ -21,9 +23,18 @@ pub(super) struct Pass<'a> {
     queries: Queries,
 }
 
-/// What one thread has found so far.
+/// What a thread does before it takes more.
+enum Work<'a> {
+    /// Compares all rows of a block, and takes those that are wanted.
+    Whole(&'a Piece<'a>),
+    /// Compares the few rows of some blocks of one segment that are wanted.
+    Apart { segment: &'a Segment, pieces: &'a [Piece<'a>], wanted: &'a [u32] },
+}
+
+/// What one thread has found so far, and room for what it is at.
 struct Found {
     best: Vec<TopK>,
+    offsets: Vec<u32>,
     distances: Vec<f32>,
 }
 
@@ -32,54 +43,49 @@ impl<'a> Pass<'a> {
         Self { scan, queries: Queries::new(scan.metric(), scan.queries, scan.dimension()) }
     }
 
-    /// The best rows for each query, the best first.
-    pub(super) fn run(&self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<Neighbor>>> {
-        let rows: usize = pieces.iter().map(Piece::count).sum();
-        let groups = groups(pieces);
-        let bytes = rows * self.scan.snapshot.manifest().row_bytes() * self.queries.len();
-        let found = shared(bytes, &groups, || self.nothing(), |found, group| self.search(found, group), |a, b| self.merge(a, b))?;
+    /// The best rows for each query, the best first. The pieces are those of `rows`.
+    pub(super) fn run(&self, pieces: &[Piece<'_>], rows: &Rows) -> Result<Vec<Vec<Neighbor>>> {
+        let count: usize = pieces.iter().map(Piece::count).sum();
+        let bytes = count * self.scan.snapshot.manifest().row_bytes() * self.queries.len();
+        let work = work(pieces, rows);
+        let found = shared(bytes, &work, || self.nothing(), |found, work| self.search(found, work), |a, b| self.merge(a, b))?;
         Ok(found.best.into_iter().map(|best| best.into_sorted(|a, b| self.scan.by_id(a, b))).collect())
     }
 
     fn nothing(&self) -> Found {
-        Found { best: vec![self.scan.nothing(); self.queries.len()], distances: Vec::new() }
+        Found { best: vec![self.scan.nothing(); self.queries.len()], offsets: Vec::new(), distances: Vec::new() }
     }
 
     fn merge(&self, a: Found, b: Found) -> Found {
         let best = a.best.into_iter().zip(b.best).map(|(a, b)| a.merge(b, |a, b| self.scan.by_id(a, b))).collect();
-        Found { best, distances: a.distances }
+        Found { best, ..a }
     }
 
-    fn search(&self, mut found: Found, group: &[Piece<'_>]) -> Result<Found> {
-        if group.iter().all(is_apart) {
-            self.search_apart(&mut found, group)?;
-        } else {
-            group.iter().try_for_each(|piece| self.search_whole(&mut found, piece))?;
+    fn search(&self, mut found: Found, work: &Work<'_>) -> Result<Found> {
+        match work {
+            Work::Whole(piece) => self.search_whole(&mut found, piece)?,
+            Work::Apart { segment, pieces, wanted } => self.search_apart(&mut found, segment, pieces, wanted)?,
         }
         Ok(found)
     }
 
-    /// Compares the few rows of some blocks of one segment that are wanted.
-    fn search_apart(&self, found: &mut Found, group: &[Piece<'_>]) -> Result<()> {
-        let Some(Piece { segment, .. }) = group.first() else { return Ok(()) };
-        for piece in group {
-            piece.segment.verify_owners(piece.block)?;
+    fn search_apart(&self, found: &mut Found, segment: &Segment, pieces: &[Piece<'_>], wanted: &[u32]) -> Result<()> {
+        for piece in pieces {
+            segment.verify_owners(piece.block)?;
             // Verified as a whole even where few rows are wanted: the checksum knows no smaller piece.
-            piece.segment.vectors(piece.segment.block(piece.block))?;
+            segment.vectors(segment.block(piece.block))?;
         }
         let vectors = segment.unverified_vectors(0..segment.record().rows as usize);
-        let wanted: Vec<u32> = group.iter().flat_map(|piece| piece.wanted.unwrap_or_default()).copied().collect();
-        let offsets: Vec<u32> = wanted.iter().map(|row| row - segment.first_row()).collect();
-        let part = self.part();
-        for (wanted, offsets) in wanted.chunks(part).zip(offsets.chunks(part)) {
+        for wanted in wanted.chunks(self.part()) {
+            found.offsets.clear();
+            found.offsets.extend(wanted.iter().map(|row| row - segment.first_row()));
             found.distances.resize(wanted.len() * self.queries.len(), 0.0);
-            self.queries.gather(vectors, offsets, &mut found.distances);
+            self.queries.gather(vectors, &found.offsets, &mut found.distances);
             self.offer(found, wanted);
         }
         Ok(())
     }
 
-    /// Compares all rows of a block, and takes those that are wanted.
     fn search_whole(&self, found: &mut Found, piece: &Piece<'_>) -> Result<()> {
         piece.segment.verify_owners(piece.block)?;
         let block = piece.segment.block(piece.block);
@@ -135,21 +141,28 @@ fn is_apart(piece: &Piece<'_>) -> bool {
 }
 
 /// The pieces as threads take them: each alone, but those of which few rows are wanted together, as long as they are of one segment.
-fn groups<'g, 'p>(pieces: &'g [Piece<'p>]) -> Vec<&'g [Piece<'p>]> {
+fn work<'a>(pieces: &'a [Piece<'a>], rows: &'a Rows) -> Vec<Work<'a>> {
+    // The rows that are wanted lie in the list of them one piece's after the other's.
+    let mut wanted = match rows {
+        Rows::All => [].as_slice(),
+        Rows::Some(rows) => rows,
+    };
     let together = |a: &Piece<'_>, b: &Piece<'_>| is_apart(a) && is_apart(b) && std::ptr::eq(a.segment, b.segment);
-    let mut groups = Vec::with_capacity(pieces.len());
+    let mut work = Vec::with_capacity(pieces.len());
     for alike in pieces.chunk_by(together) {
         let mut rest = alike;
-        while !rest.is_empty() {
-            let mut rows = 0;
+        while let Some(first) = rest.first() {
+            let mut count = 0;
             let enough = rest.iter().position(|piece| {
-                rows += piece.count();
-                rows >= APART
+                count += piece.count();
+                count >= APART
             });
-            let (group, others) = rest.split_at(enough.map_or(rest.len(), |last| last + 1));
-            groups.push(group);
+            let (pieces, others) = rest.split_at(enough.map_or(rest.len(), |last| last + 1));
             rest = others;
+            let (here, later) = wanted.split_at(count.min(wanted.len()));
+            wanted = later;
+            work.push(if is_apart(first) { Work::Apart { segment: first.segment, pieces, wanted: here } } else { Work::Whole(first) });
         }
     }
-    groups
+    work
 }

@@ -54,6 +54,11 @@ impl Pool {
         &self.0.settings
     }
 
+    /// How many connections there are at most.
+    pub(crate) fn size(&self) -> u32 {
+        self.0.settings.pool_size
+    }
+
     /// A connection that was alive a moment ago, to a server that will do. It goes back to the pool when it is dropped.
     ///
     /// # Errors

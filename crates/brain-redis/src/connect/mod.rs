@@ -13,6 +13,5 @@ mod tls;
 mod words;
 
 pub use pool::{Connection, Pool};
-pub(crate) use retry::Patience;
 pub use server::{Server, Version};
 pub use settings::Settings;

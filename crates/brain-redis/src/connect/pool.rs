@@ -138,8 +138,8 @@ impl Pool {
         }
     }
 
-    /// Drops the lines that are kept: one broke, so that the others will not be better.
-    pub(crate) fn drop_lines(&self) {
+    /// Drops the lines that are kept.
+    pub(super) fn drop_lines(&self) {
         self.lines().clear();
     }
 
