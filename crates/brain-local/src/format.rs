@@ -4,6 +4,7 @@
 //! <home>/brain.db                        the manifests: what of the files counts (tables local_index, local_segment, local_order,
 //!                                        local_graph)
 //! <home>/indexes/<24 hex digits>/        one index
+//!     changes                            how often the index was changed; without it readers look at the manifest each time
 //!     lock                               held by the writer of the moment
 //!     000000.rows  .codes  .owners  .names   one segment
 //!     000001.rows  …

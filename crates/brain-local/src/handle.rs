@@ -61,20 +61,24 @@ impl Handle {
     /// The newest published state. Costs a read of eight bytes while nothing has changed; what has grown is mapped anew.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) when the index was dropped; [`Corrupt`](ErrorKind::Corrupt) when a file is missing or too short.
+    /// As [`look`](Self::look).
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        match (self.changes.settled(), self.newest()) {
+            (Some(count), Some(known)) if known.settled == Some(count) => Ok(known.snapshot),
+            _ => self.look(),
+        }
+    }
+
+    /// The newest published state, by the manifest itself.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when the index was dropped; [`Corrupt`](ErrorKind::Corrupt) when a file is missing or too short.
+    pub(crate) fn look(&self) -> Result<Arc<Snapshot>> {
         let mut attempt = 0;
         loop {
-            // Before the look at the manifest: what is published after it changes it again.
+            // Before the manifest: what is published after it is another change.
             let settled = self.changes.settled();
-            let known = self.newest();
-            if let Some(known) = &known
-                && settled.is_some()
-                && known.settled == settled
-            {
-                return Ok(Arc::clone(&known.snapshot));
-            }
-            let known = known.map(|known| known.snapshot);
+            let known = self.newest().map(|known| known.snapshot);
             let generation = Manifest::generation(&self.database, self.id)?.ok_or_else(|| dropped(&self.spec.name))?;
             if let Some(known) = &known
                 && known.manifest().generation == generation

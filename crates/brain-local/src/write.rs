@@ -143,9 +143,9 @@ impl<'a> Writer<'a> {
     /// [`NotFound`](ErrorKind::NotFound) when the index was dropped; those of the lock and of the storage.
     pub(crate) fn begin(handle: &'a Handle) -> Result<Self> {
         // First of all, so that a dropped index is found out before its folder is missed.
-        handle.snapshot()?;
+        handle.look()?;
         let lock = WriterLock::acquire(&handle.folder)?;
-        let writer = Self { handle, old: handle.snapshot()?, _lock: lock };
+        let writer = Self { handle, old: handle.look()?, _lock: lock };
         if !handle.tidied.swap(true, Ordering::Relaxed) {
             writer.tidy();
         }

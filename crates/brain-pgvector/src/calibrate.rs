@@ -2,9 +2,11 @@
 
 use brain_core::search::{Calibrating, Calibration, QUESTIONS, compare, depth_of_question, questions_between};
 use brain_core::{Direction, Progress, Result, Scope};
+use futures::future::try_join_all;
 
 use crate::index::PgvectorIndex;
 use crate::options::Method;
+use crate::search::AT_ONCE;
 use crate::wire::read_vector;
 
 /// Below so many rows all of them are compared.
@@ -42,8 +44,9 @@ impl PgvectorIndex {
         // A graph search keeps at least as many rows in sight as it is to return.
         let least = if index.method == Method::Hnsw { |k| k as u32 } else { |_| 1 };
         let mut calibrating = Calibrating::new(rows, efforts(index.method), least, &truth);
-        while let Some((question, k, effort)) = calibrating.ask() {
-            calibrating.learn(&self.through(index, &questions[question], k, effort).await?);
+        while let Some(asked) = calibrating.ask(AT_ONCE) {
+            let answers = questions[asked.questions].iter().map(|question| self.through(index, question, asked.k, asked.effort));
+            calibrating.learn(&try_join_all(answers).await?);
         }
         progress.finish();
         Ok(Some(calibrating.found()))

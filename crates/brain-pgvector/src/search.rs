@@ -21,7 +21,7 @@ const UNMEASURED: u32 = 200;
 /// So many candidates are looked at where fewer held too few of a view.
 const WIDE: usize = 1_000;
 /// How many questions of one request are asked at once.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 /// From so many questions on, reading every row once and comparing it here with all of them is faster than letting the server read them for each.
 const READ_ONCE: usize = 8;
 

@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use brain_core::search::{Calibrating, Calibration, QUESTIONS, depth_of_question, questions_between};
 use brain_core::{Progress, Result, Scope};
 use futures::TryStreamExt as _;
+use futures::future::try_join_all;
 
 use crate::command::Command;
 use crate::index::RedisIndex;
 use crate::keys;
 use crate::note::{self, Note};
 use crate::options::Algorithm;
+use crate::search::AT_ONCE;
 
 /// Below so many rows all of them are compared.
 pub(crate) const WORTH_IT: u64 = 1_000;
@@ -61,8 +63,9 @@ impl RedisIndex {
             truth.push(self.exactly(question, depth_of_question(number, rows)).await?);
         }
         let mut calibrating = Calibrating::new(rows, &EFFORTS, |k| k as u32, &truth);
-        while let Some((question, k, effort)) = calibrating.ask() {
-            calibrating.learn(&self.through(&questions[question], k, effort).await?);
+        while let Some(asked) = calibrating.ask(AT_ONCE) {
+            let answers = questions[asked.questions].iter().map(|question| self.through(question, asked.k, asked.effort));
+            calibrating.learn(&try_join_all(answers).await?);
         }
         Ok(Some(calibrating.found()))
     }

@@ -23,7 +23,7 @@ const UNMEASURED: u32 = 200;
 /// So many candidates are looked at where fewer held too few of a view.
 const WIDE: usize = 1_000;
 /// How many questions of one request are asked at once: the server answers one after the other, and need not wait for the next.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 /// Beyond so many keys a query is too long for the server to take it in at once.
 const KEYS_MOST: f64 = 200_000.0;
 /// Products smaller than this drown in the 1 that the server subtracts them from.

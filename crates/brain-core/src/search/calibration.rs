@@ -4,6 +4,8 @@
 //! ask with which effort, until enough of the answers are right. A search that goes astray loses the whole of its answer, so that it takes many questions
 //! to tell one in a hundred of those from none. Data that no effort serves, such as noise without any neighbourhood, is answered exactly from then on.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Hit;
@@ -51,6 +53,17 @@ pub fn depth_of_question(number: usize, rows: u64) -> usize {
     usize::try_from(rows).map_or(depth, |rows| depth.min(rows))
 }
 
+/// What to ask of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The numbers of the questions.
+    pub questions: Range<usize>,
+    /// How many nearest each is asked for.
+    pub k: usize,
+    /// With which effort.
+    pub effort: u32,
+}
+
 /// A calibration under way.
 #[derive(Debug)]
 pub struct Calibrating<'a> {
@@ -73,29 +86,35 @@ impl<'a> Calibrating<'a> {
         Self { efforts, least, truth, found, effort: 0, question: 0, right: 0.0 }
     }
 
-    /// The question to ask next, how many nearest it is asked for, and with which effort; `None` when all is known.
-    pub fn ask(&mut self) -> Option<(usize, usize, u32)> {
-        let most = usize::try_from(self.found.rows).unwrap_or(usize::MAX);
+    /// What to ask next, at most so many questions at once; `None` when all is known.
+    pub fn ask(&mut self, most: usize) -> Option<Asked> {
+        let rows = usize::try_from(self.found.rows).unwrap_or(usize::MAX);
         loop {
-            let k = *MEASURED.get(self.found.efforts.len()).filter(|&&k| k <= most)?;
+            let k = *MEASURED.get(self.found.efforts.len()).filter(|&&k| k <= rows)?;
             if let Some(&effort) = self.efforts.get(self.effort) {
-                return Some((self.question, k, effort.max((self.least)(k))));
+                let questions = self.question..self.count().min(self.question + most.max(1));
+                return Some(Asked { questions, k, effort: effort.max((self.least)(k)) });
             }
             // More neighbours never take less effort.
             self.found.efforts.push((k, None));
         }
     }
 
-    /// Takes the answer to that question.
-    pub fn learn(&mut self, answer: &[Hit]) {
-        let Some((question, k, effort)) = self.ask() else { return };
-        let first = k == MEASURED[0];
-        let count = if first { self.truth.len() } else { self.truth.len().min(DEEP) };
-        self.right += self.truth.get(question).map_or(1.0, |truth| recall_of(answer, truth, k));
-        self.question += 1;
-        // Were all others answered rightly, it could still be too little; but the last effort's recall is wanted all the same.
-        let at_best = (self.right + count.saturating_sub(self.question) as f64) / count.max(1) as f64;
+    /// Takes the answers to that, in order. Those that come after it was decided are passed over.
+    pub fn learn(&mut self, answers: &[Vec<Hit>]) {
+        let Some(Asked { k, effort, .. }) = self.ask(answers.len()) else { return };
+        let (count, first) = (self.count(), self.is_first());
         let is_last = self.effort + 1 == self.efforts.len();
+        // Were all others answered rightly, it could still be too little; but the last effort's recall is wanted all the same.
+        let at_best = |this: &Self| (this.right + count.saturating_sub(this.question) as f64) / count.max(1) as f64;
+        for answer in answers {
+            self.right += self.truth.get(self.question).map_or(1.0, |truth| recall_of(answer, truth, k));
+            self.question += 1;
+            if at_best(self) < RECALL && !(first && is_last) {
+                break;
+            }
+        }
+        let at_best = at_best(self);
         if self.question < count && (at_best >= RECALL || (first && is_last)) {
             return;
         }
@@ -108,6 +127,16 @@ impl<'a> Calibrating<'a> {
         } else {
             self.effort += 1;
         }
+    }
+
+    /// Whether it is about the few nearest, of which all questions are asked.
+    fn is_first(&self) -> bool {
+        self.found.efforts.is_empty()
+    }
+
+    /// How many questions there are.
+    fn count(&self) -> usize {
+        if self.is_first() { self.truth.len() } else { self.truth.len().min(DEEP) }
     }
 
     /// What was found out.
@@ -158,15 +187,24 @@ mod tests {
         assert_eq!(between, [[0.8, 0.2], [0.2, 0.8]]);
     }
 
-    /// Asks an index of 500 rows that finds so many of `k` with an effort, for each question; what was found out, and how many questions it took.
+    /// Asks an index of 500 rows that finds so many of `k` with an effort, for each question; what was found out, and how many questions it took. However
+    /// many are asked at once, the same is found out.
     fn calibrated(efforts: &[u32], finds: impl Fn(usize, usize, u32) -> usize) -> (Calibration, usize) {
+        let (found, asked) = calibrated_by(1, efforts, &finds);
+        let (same, _) = calibrated_by(7, efforts, &finds);
+        assert_eq!(found, same);
+        (found, asked)
+    }
+
+    fn calibrated_by(most: usize, efforts: &[u32], finds: impl Fn(usize, usize, u32) -> usize) -> (Calibration, usize) {
         let numbers: Vec<f32> = (0..500).map(|number| number as f32).collect();
         let truth: Vec<Vec<Hit>> = (0..QUESTIONS).map(|number| hits(&numbers[..depth_of_question(number, 500)])).collect();
         let mut calibrating = Calibrating::new(500, efforts, |k| k as u32, &truth);
         let mut asked = 0;
-        while let Some((question, k, effort)) = calibrating.ask() {
-            calibrating.learn(&hits(&numbers[..finds(question, k, effort)]));
-            asked += 1;
+        while let Some(Asked { questions, k, effort }) = calibrating.ask(most) {
+            asked += questions.len();
+            let answers: Vec<_> = questions.map(|question| hits(&numbers[..finds(question, k, effort)])).collect();
+            calibrating.learn(&answers);
         }
         (calibrating.found(), asked)
     }

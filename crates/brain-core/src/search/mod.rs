@@ -19,7 +19,7 @@ use std::time::Instant;
 use crate::{Direction, Error, Hit, ItemKind, Metric, NearestRequest, Precision, Result, Scope, SimilarityIndex};
 
 pub use aggregation::Aggregation;
-pub use calibration::{Calibrating, Calibration, QUESTIONS, depth_of_question, questions_between};
+pub use calibration::{Asked, Calibrating, Calibration, QUESTIONS, depth_of_question, questions_between};
 pub use estimates::Estimates;
 pub use plan::Route;
 pub use ranking::Ranking;

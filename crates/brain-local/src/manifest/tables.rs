@@ -50,9 +50,12 @@ ALTER TABLE local_index ADD COLUMN coded INTEGER;
 ALTER TABLE local_segment ADD COLUMN codes INTEGER;
 ALTER TABLE local_segment ADD COLUMN code_checksums BLOB;
 ",
+    "
+-- From here on a change is told in a file beside the rows, too: programs that tell of none must not change what others read.
+",
 ];
 
-/// Counted apart from the others: to programs that know no checksum the tables are what they were, so that these need not be refused.
+/// Counted apart from the others: to programs that knew no checksum the tables were what they had been.
 pub(super) const CHECKSUM_STEPS: &[&str] = &["
 -- Of everything that the three tables say of the index; NULL in one that was changed last by a program that knows none.
 ALTER TABLE local_index ADD COLUMN checksum INTEGER;

@@ -85,6 +85,15 @@ impl Piece<'_> {
     }
 }
 
+/// How many of the ascending `rows` are below `end`: looked for from the first on, as mostly a few are.
+fn count_below(rows: &[u32], end: u32) -> usize {
+    let mut reach = 1;
+    while rows.get(reach).is_some_and(|&row| row < end) {
+        reach *= 2;
+    }
+    rows[..rows.len().min(reach)].partition_point(|&row| row < end)
+}
+
 /// Works through `parts`, whose work is that of reading so many `bytes`. Each thread takes those of its own share, the same ones in every search, which may
 /// still be in its core's cache; then what is left of the others', so that all are done at the same time, however late one of them began.
 fn shared<P: Sync, T: Send>(
@@ -162,7 +171,7 @@ impl Scan<'_> {
                 let rows = piece.rows();
                 let is_nothing = match &mut rest {
                     Some(rest) => {
-                        let (here, later) = rest.split_at(rest.partition_point(|&row| row < rows.end));
+                        let (here, later) = rest.split_at(count_below(rest, rows.end));
                         *rest = later;
                         piece.wanted = Some(here);
                         here.is_empty()

@@ -152,7 +152,7 @@ fn a_manifest_that_says_what_it_may_and_is_wrong_is_found_out() {
         assert!(error.hint().is_some_and(|hint| hint.contains("cleanup")));
         // A handle that knows an older state says so too, where it looks again.
         if change.contains("generation") {
-            assert_eq!(nearest(&*index, 0, 1, Scope::All).unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(add(&*index, 0..1, OnConflict::Overwrite).unwrap_err().kind(), ErrorKind::Corrupt);
         }
     }
 }
