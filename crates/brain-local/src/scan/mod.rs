@@ -25,6 +25,9 @@ const PARALLEL_FROM: usize = 1 << 19;
 /// From so many bytes of rows on, reading the codes first is faster: below, all rows are compared in about the time that the second pass takes.
 const CODES_FROM: usize = 1 << 20;
 
+/// Codes are read block by block. Where fewer than so many rows of a block are wanted, all rows are compared in less time than that takes.
+const CODES_IN_BLOCK: usize = 16;
+
 /// Up to so many queries are answered by codes. More are compared with the rows as a matrix product, which reads a row once for all of them.
 const CODES_QUERIES: usize = 8;
 
@@ -152,7 +155,7 @@ impl Scan<'_> {
     fn way(&self, pieces: &[Piece<'_>]) -> Way {
         let count: usize = pieces.iter().map(Piece::count).sum();
         let few = self.k.saturating_mul(CODES_SHARE) <= count && self.query_count() <= CODES_QUERIES;
-        let large = count * self.snapshot.manifest().row_bytes() >= CODES_FROM;
+        let large = count * self.snapshot.manifest().row_bytes() >= CODES_FROM && count >= pieces.len() * CODES_IN_BLOCK;
         let coded = self.snapshot.segments().iter().any(|segment| segment.record().codes.is_some());
         // Under hamming and jaccard the codes say it all: nothing is compared twice.
         let exact = self.snapshot.manifest().coding().is_some_and(|coding: Coding| coding.is_exact());

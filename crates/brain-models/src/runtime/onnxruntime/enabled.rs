@@ -15,6 +15,10 @@ use super::library::{self, Library};
 use crate::runtime::graph::{self, Array, Dimension, Element, Graph, Port, Rows, Tensor};
 use crate::runtime::{OnnxRuntime, Source, Threads};
 
+/// On the cores, so many pictures at a time are computed fastest: all that lies between two operators is still in their caches, and the weights are read
+/// once for several of them. (Measured with a convolutional network and a transformer, on one core and two: 3 to 9 % over sixteen at a time.)
+const AT_ONCE_ON_CORES: usize = 8;
+
 struct OnnxGraph {
     name: String,
     session: Mutex<Session>,
@@ -23,6 +27,8 @@ struct OnnxGraph {
     narrow: Vec<String>,
     outputs: Vec<Port>,
     runtime: String,
+    /// How many rows are computed at a time, at most.
+    at_once: usize,
     takes_all_cores: bool,
 }
 
@@ -65,6 +71,7 @@ pub(in crate::runtime) fn load(name: &str, source: Source<'_>, threads: Threads,
         inputs: session.inputs().iter().map(port).collect(),
         outputs: session.outputs().iter().map(port).collect(),
         session: Mutex::new(session),
+        at_once: if place.target == Target::Cores { AT_ONCE_ON_CORES } else { usize::MAX },
         runtime: format!("ONNX Runtime {} on {place}", library.version),
         takes_all_cores: place.target == Target::Cores && threads >= Threads::Cores.count(),
     }))
@@ -187,8 +194,9 @@ impl Graph for OnnxGraph {
     fn run(&self, inputs: &[(&str, Tensor<'_>)], outputs: &[&str]) -> Result<Vec<Array>> {
         let rows = graph::check(self, inputs, outputs)?;
         let one_at_a_time = self.inputs.iter().any(|port| port.fixed_batch().is_some());
-        let step = if one_at_a_time { 1 } else { rows.max(1) };
-        let parts = (0..rows).step_by(step).map(|from| self.run_rows(inputs, outputs, from, from + step)).collect::<Result<Vec<_>>>()?;
+        let step = if one_at_a_time { 1 } else { rows.clamp(1, self.at_once) };
+        let part = |from: usize| self.run_rows(inputs, outputs, from, rows.min(from + step));
+        let parts = (0..rows).step_by(step).map(part).collect::<Result<Vec<_>>>()?;
         graph::concatenate(parts, outputs.len())
     }
 }
