@@ -91,8 +91,8 @@ fn ways() -> Vec<Way> {
     runtimes.iter().flat_map(|runtime| [1, 2].map(|threads| way(runtime, threads))).collect()
 }
 
-/// Prints how fast a model is alone and in the pipeline; gives the photos a second of the latter.
-fn measure(zoo: &Zoo, subject: &Subject, way: &Way, files: &[PathBuf], rounds: usize) -> f64 {
+/// Prints how fast a model is alone and in the pipeline; gives the model.
+fn measure(zoo: &Zoo, subject: &Subject, way: &Way, files: &[PathBuf], rounds: usize) -> Arc<dyn Embedder> {
     println!("\n{} by {}, {} photos", subject.name, way.name, files.len());
     reset_peak();
     let (load, model) = once_ms(|| zoo.load(subject.name).unwrap());
@@ -112,7 +112,7 @@ fn measure(zoo: &Zoo, subject: &Subject, way: &Way, files: &[PathBuf], rounds: u
     alone("  files to embeddings", rate(whole), "photos/s");
     alone("  ratio (at least 0.9 is wanted)", rate(whole) / rate(bare), "");
     alone("  peak memory, the tensors included", peak_mb(), "MB");
-    rate(whole)
+    model
 }
 
 fn through_the_pipeline(model: &Arc<dyn Embedder>, files: &[PathBuf]) {

@@ -12,7 +12,7 @@ use brain_core::{Direction, Result};
 use brain_kernels::{CodedQuery, Coding, Neighbor, Query, TopK};
 use rayon::prelude::*;
 
-use super::{Found, Piece, Scan, Way, shared};
+use super::{Piece, Scan, Way, shared};
 
 /// All records of a block are compared when at least one row in this many is in scope.
 const WHOLE_BLOCK_FROM: usize = 4;
@@ -29,6 +29,9 @@ const FIRST_GROUP: usize = 64;
 
 /// Each core compares so many candidates at a time.
 const COMPARED_AT_ONCE: usize = 64;
+
+/// Of so many rows it is seen at once that all of them are too far.
+const SEEN_AT_ONCE: usize = 16;
 
 /// A pass over the codes.
 pub(super) struct Pass<'a> {
@@ -61,6 +64,12 @@ struct Kept {
     full: usize,
 }
 
+/// What one thread has found so far of all queries, and room for the bounds of the block that it is at.
+struct Found {
+    kept: Vec<Kept>,
+    bounds: Bounds,
+}
+
 #[derive(Default)]
 struct Bounds {
     lower: Vec<f32>,
@@ -78,14 +87,14 @@ impl<'a> Pass<'a> {
     }
 
     /// The best rows for each query; `None` when the codes do not tell enough of them apart.
-    pub(super) fn run(&self, pieces: &[Piece<'_>]) -> Result<Option<Found>> {
+    pub(super) fn run(&self, pieces: &[Piece<'_>]) -> Result<Option<super::Found>> {
         let count: usize = pieces.iter().map(Piece::count).sum();
         let bytes = count * self.scan.snapshot.manifest().coding().map_or(0, |coding| coding.record_bytes());
         let merge = |a, b| self.merge(a, b);
-        let kept = shared(bytes * self.queries.len(), pieces, || self.nothing(), |kept, piece| self.search(kept, piece), merge)?;
+        let Found { kept, .. } = shared(bytes * self.queries.len(), pieces, || self.nothing(), |found, piece| self.search(found, piece), merge)?;
         if self.exact {
             let best = kept.into_iter().map(|kept| kept.best.into_sorted(|a, b| self.scan.by_id(a, b))).collect();
-            return Ok(Some(Found { best, way: Way::Codes, compared: 0 }));
+            return Ok(Some(super::Found { best, way: Way::Codes, compared: 0 }));
         }
         let compared = AtomicU64::new(0);
         let mut best = Vec::with_capacity(kept.len());
@@ -97,50 +106,53 @@ impl<'a> Pass<'a> {
             }
             best.push(self.refine(&query.query, candidates, &compared)?);
         }
-        Ok(Some(Found { best, way: Way::Codes, compared: compared.into_inner() }))
+        Ok(Some(super::Found { best, way: Way::Codes, compared: compared.into_inner() }))
     }
 
-    fn nothing(&self) -> Vec<Kept> {
+    fn nothing(&self) -> Found {
         // The best by bounds have no order among equals that matters; the best by distance are in the order of the answer.
         let best = if self.exact { self.scan.nothing() } else { TopK::nearest(self.scan.k) };
-        self.queries.iter().map(|_| Kept { best: best.clone(), candidates: Vec::new(), full: CANDIDATES }).collect()
+        let kept = self.queries.iter().map(|_| Kept { best: best.clone(), candidates: Vec::new(), full: CANDIDATES }).collect();
+        Found { kept, bounds: Bounds::default() }
     }
 
-    fn merge(&self, a: Vec<Kept>, b: Vec<Kept>) -> Vec<Kept> {
-        let merged = a.into_iter().zip(b).map(|(a, b)| {
+    fn merge(&self, a: Found, b: Found) -> Found {
+        let merged = a.kept.into_iter().zip(b.kept).map(|(a, b)| {
             let best = a.best.merge(b.best, |a, b| if self.exact { self.scan.by_id(a, b) } else { a.cmp(&b) });
             let (mut longer, shorter) =
                 if a.candidates.len() < b.candidates.len() { (b.candidates, a.candidates) } else { (a.candidates, b.candidates) };
             longer.extend(shorter);
             Kept { best, candidates: longer, full: a.full.max(b.full) }
         });
-        merged.collect()
+        Found { kept: merged.collect(), bounds: a.bounds }
     }
 
-    fn search(&self, mut kept: Vec<Kept>, piece: &Piece<'_>) -> Result<Vec<Kept>> {
+    fn search(&self, mut found: Found, piece: &Piece<'_>) -> Result<Found> {
         piece.segment.verify_owners(piece.block)?;
         let length = piece.segment.block(piece.block).len();
         let gathered = piece.wanted.filter(|wanted| wanted.len() * WHOLE_BLOCK_FROM < length).map(|wanted| piece.offsets(wanted));
         let count = gathered.as_ref().map_or(length, Vec::len);
-        let mut bounds = Bounds { lower: vec![0.0; count], upper: vec![0.0; count] };
-        for (query, kept) in self.queries.iter().zip(&mut kept) {
-            self.bound(query, piece, gathered.as_deref(), &mut bounds)?;
+        let Found { kept, bounds } = &mut found;
+        bounds.lower.resize(count, 0.0);
+        bounds.upper.resize(count, 0.0);
+        for (query, kept) in self.queries.iter().zip(kept) {
+            self.bound(query, piece, gathered.as_deref(), bounds)?;
             let start = piece.rows().start;
             match (piece.wanted, &gathered) {
-                (Some(wanted), Some(_)) => self.keep(query, kept, &bounds, wanted.iter().copied().zip(0..)),
-                (Some(wanted), None) => self.keep(query, kept, &bounds, wanted.iter().map(|&row| (row, (row - start) as usize))),
+                (Some(wanted), Some(_)) => self.keep(query, kept, bounds, wanted.iter().copied().zip(0..)),
+                (Some(wanted), None) => self.keep(query, kept, bounds, wanted.iter().map(|&row| (row, (row - start) as usize))),
                 (None, _) => {
                     let dead = self.scan.snapshot.dead();
-                    let rows = piece.rows().zip(0..);
+                    let rows = near(query, bounds).map(|place| (start + place as u32, place));
                     if dead.range_cardinality(piece.rows()) == 0 {
-                        self.keep(query, kept, &bounds, rows);
+                        self.keep(query, kept, bounds, rows);
                     } else {
-                        self.keep(query, kept, &bounds, rows.filter(|&(row, _)| !dead.contains(row)));
+                        self.keep(query, kept, bounds, rows.filter(|&(row, _)| !dead.contains(row)));
                     }
                 }
             }
         }
-        Ok(kept)
+        Ok(found)
     }
 
     /// The bounds of a block's rows, or of some of them. A block without codes is compared by its numbers, which is as good and takes longer.
@@ -233,4 +245,14 @@ impl<'a> Pass<'a> {
             |candidate: &Candidate| Ok(Neighbor { distance: query.distance(self.scan.snapshot.vector(candidate.row)?), row: candidate.row });
         candidates.iter().map(neighbor).collect()
     }
+}
+
+/// The places of the rows that may be among the best, and of some others: all that are seen at once with one of them.
+fn near<'b>(query: &Prepared, bounds: &'b Bounds) -> impl Iterator<Item = usize> + 'b {
+    let limit = f32::from_bits(query.limit.load(Ordering::Relaxed));
+    bounds.lower.chunks(SEEN_AT_ONCE).zip((0..).step_by(SEEN_AT_ONCE)).flat_map(move |(lower, first)| {
+        // No end before the last of them: so they are compared side by side.
+        let is_near = lower.iter().fold(false, |is_near, &bound| is_near | (bound <= limit));
+        first..if is_near { first + lower.len() } else { first }
+    })
 }
