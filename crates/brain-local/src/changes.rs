@@ -55,7 +55,7 @@ impl Change {
         let path = folder.join(NAME);
         let begun = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).and_then(|file| {
             // After what a killed writer left, or beside one that no lock holds off, to the next odd number.
-            let count = (read(&file).unwrap_or_default() + 1) | 1;
+            let count = read(&file).unwrap_or_default().wrapping_add(1) | 1;
             write(&file, count)?;
             Ok(Self { file, count })
         });
@@ -66,7 +66,7 @@ impl Change {
 impl Drop for Change {
     fn drop(&mut self) {
         // Where it cannot be told, readers go on looking at the manifest.
-        let _ = write(&self.file, self.count + 1);
+        let _ = write(&self.file, self.count.wrapping_add(1));
     }
 }
 
@@ -136,10 +136,12 @@ mod tests {
         drop(Change::begin(folder.path()).unwrap());
         assert!(changes.settled() > before);
         // What a power loss left of it.
-        std::fs::write(folder.path().join(NAME), [1, 2, 3]).unwrap();
-        assert_eq!(changes.settled(), None);
-        drop(Change::begin(folder.path()).unwrap());
-        assert!(changes.settled().is_some());
+        for left in [&[1, 2, 3][..], &[0xff; 8]] {
+            std::fs::write(folder.path().join(NAME), left).unwrap();
+            assert_eq!(changes.settled(), None);
+            drop(Change::begin(folder.path()).unwrap());
+            assert!(changes.settled().is_some());
+        }
     }
 
     #[test]

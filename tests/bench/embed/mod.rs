@@ -1,6 +1,7 @@
 //! The whole embedding pipeline against the runtime alone, on tensors that are in memory: two models, two runtimes, one thread and two.
 //!
-//! `--peers PYTHON` adds what a Python program does with ONNX Runtime and Pillow on the same photos, and how well patches are found there.
+//! `--model NAME` measures one of the models. `--peers PYTHON` adds what a Python program does with ONNX Runtime and Pillow on the same photos, and how well
+//! patches are found there.
 
 mod patches;
 mod peers;
@@ -65,14 +66,13 @@ pub(crate) fn run(flags: &Flags) {
         },
     ];
     println!("batches of {}, {} cores, best of {rounds}", PipelineOptions::default().batch_size, cores());
-    for subject in &subjects {
+    for subject in subjects.iter().filter(|subject| flags.text("model").is_none_or(|model| model == subject.name)) {
         let photos = &photos[..subject.photos];
-        let mut ours = Vec::new();
         for way in ways() {
-            ours.push((way.clone(), measure(&zoo.clone().with_runtime(way.options.clone()), subject, &way, photos, rounds)));
+            measure(&zoo.clone().with_runtime(way.options.clone()), subject, &way, photos, rounds);
         }
         if let Some(python) = flags.text("peers") {
-            peers::compare(python, subject, photos, rounds, &ours);
+            peers::compare(python, &zoo, subject, photos, rounds);
         }
     }
     let (share, embedded) = patches::share(&zoo, &crates.join("brain-cli/quickstart/scenes"));
@@ -91,8 +91,8 @@ fn ways() -> Vec<Way> {
     runtimes.iter().flat_map(|runtime| [1, 2].map(|threads| way(runtime, threads))).collect()
 }
 
-/// Prints how fast a model is alone and in the pipeline; gives the model.
-fn measure(zoo: &Zoo, subject: &Subject, way: &Way, files: &[PathBuf], rounds: usize) -> Arc<dyn Embedder> {
+/// Prints how fast a model is alone and in the pipeline.
+fn measure(zoo: &Zoo, subject: &Subject, way: &Way, files: &[PathBuf], rounds: usize) {
     println!("\n{} by {}, {} photos", subject.name, way.name, files.len());
     reset_peak();
     let (load, model) = once_ms(|| zoo.load(subject.name).unwrap());
@@ -112,7 +112,6 @@ fn measure(zoo: &Zoo, subject: &Subject, way: &Way, files: &[PathBuf], rounds: u
     alone("  files to embeddings", rate(whole), "photos/s");
     alone("  ratio (at least 0.9 is wanted)", rate(whole) / rate(bare), "");
     alone("  peak memory, the tensors included", peak_mb(), "MB");
-    model
 }
 
 fn through_the_pipeline(model: &Arc<dyn Embedder>, files: &[PathBuf]) {

@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use brain::core::Embedder;
+use brain::brain_models::Zoo;
 use serde_json::{Value, json};
 
-use super::{Subject, Way, through_the_pipeline};
+use super::{Subject, through_the_pipeline, ways};
 use crate::measure::{alone, once_ms};
 
 const SCRIPT: &str = include_str!("peers.py");
 
 /// Prints Python's photos a second beside ours: as its programs do it, a photo after another, and as the best of them do. Each round all of them run, one after
 /// the other, so that the machine's moods fall on all, and the best of each counts. `python` needs numpy, pillow and onnxruntime.
-pub(super) fn compare(python: &str, subject: &Subject, photos: &[PathBuf], rounds: usize, ours: &[(Way, Arc<dyn Embedder>)]) {
+pub(super) fn compare(python: &str, zoo: &Zoo, subject: &Subject, photos: &[PathBuf], rounds: usize) {
     let a_second = |ms: f64| photos.len() as f64 / ms * 1e3;
     for threads in [1, 2] {
-        let ours: Vec<_> = ours.iter().filter(|(way, _)| way.threads == threads).collect();
+        let ways = ways().into_iter().filter(|way| way.threads == threads);
+        let ours: Vec<_> = ways.map(|way| (zoo.clone().with_runtime(way.options.clone()).load(subject.name).unwrap(), way)).collect();
         let (mut best, mut theirs, mut peak) = (vec![0.0_f64; ours.len()], BTreeMap::new(), 0.0_f64);
         for _ in 0..rounds {
-            for ((_, model), best) in ours.iter().zip(&mut best) {
+            for ((model, _), best) in ours.iter().zip(&mut best) {
                 *best = best.max(a_second(once_ms(|| through_the_pipeline(model, photos)).0));
             }
             let answer = ask(python, subject, json!({ "photos": photos, "threads": threads, "rounds": 1 }));
@@ -34,7 +34,7 @@ pub(super) fn compare(python: &str, subject: &Subject, photos: &[PathBuf], round
         println!("\n{} in Python by Pillow and ONNX Runtime, {}, and ours in turns", subject.name, count(threads));
         for (how, rate) in theirs {
             alone(&format!("  files to embeddings, {how}"), rate, "photos/s");
-            for ((way, _), ours) in ours.iter().zip(&best) {
+            for ((_, way), ours) in ours.iter().zip(&best) {
                 alone(&format!("  ours by {} to that", way.name), ours / rate, &format!("({ours:.1} photos/s)"));
             }
         }
