@@ -40,7 +40,7 @@ impl Changes {
     }
 }
 
-/// A change under way: from before its transaction until it is dropped.
+/// A change under way: from before its transaction until it is dropped. Nothing is published without one.
 pub(crate) struct Change {
     file: File,
     count: u64,

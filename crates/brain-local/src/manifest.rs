@@ -9,6 +9,7 @@ use crc32fast::Hasher;
 use roaring::RoaringBitmap;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use crate::changes::Change;
 use crate::format::{FileKind, Layout, OWNER_BYTES, VectorType};
 
 /// The checksums of one block.
@@ -160,7 +161,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when somebody else published meanwhile, which the writer's lock rules out where file locks work.
-    pub(crate) fn publish(&mut self, database: &Database, old: &Self) -> Result<()> {
+    pub(crate) fn publish(&mut self, database: &Database, old: &Self, _: &Change) -> Result<()> {
         self.generation = old.generation + 1;
         database.write("publish", |transaction| {
             if !self.record(transaction, old.generation)? {

@@ -162,8 +162,7 @@ impl<'a> Writer<'a> {
             let grown = Snapshot::open(&self.handle.folder, manifest.clone(), Some(&self.old))?;
             grown.order()?.extend(&grown, &self.handle.folder, manifest, &mut syncing)?;
             syncing.finish()?;
-            let _change = Change::begin(&self.handle.folder)?;
-            manifest.publish(&self.handle.database, self.old.manifest())?;
+            manifest.publish(&self.handle.database, self.old.manifest(), &Change::begin(&self.handle.folder)?)?;
             Ok(grown)
         };
         let grown = publish(&mut manifest).inspect_err(|error: &Error| {

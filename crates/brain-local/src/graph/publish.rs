@@ -9,6 +9,7 @@ use super::builder::Builder;
 use super::calibrate::{calibrate, hold_out};
 use super::file::{self, Graph};
 use super::record::{EXTENSION, GraphRecord};
+use crate::changes::Change;
 use crate::disk::sync_folder;
 use crate::handle::Handle;
 use crate::lock::WriterLock;
@@ -54,7 +55,7 @@ pub(super) fn publish(handle: &Handle, built_on: &Snapshot, path: &Path, layers:
         std::fs::rename(path, &name).map_err(|source| Error::io("rename", path, source))?;
         sync_folder(&handle.folder)?;
     }
-    record.publish(&handle.database, manifest)?;
+    record.publish(&handle.database, manifest, &Change::begin(&handle.folder)?)?;
     remove_others(&handle.folder, &record.name());
     Ok(())
 }

@@ -4,6 +4,7 @@ use brain_core::{Error, ErrorKind, Result};
 use brain_store::{Database, StoreFailure};
 use rusqlite::{OptionalExtension, params};
 
+use crate::changes::Change;
 use crate::manifest::Manifest;
 
 /// Tables of their own component: a program that knows no graphs opens the home all the same.
@@ -72,7 +73,7 @@ impl GraphRecord {
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when somebody else published meanwhile.
-    pub(super) fn publish(&self, database: &Database, manifest: &Manifest) -> Result<()> {
+    pub(super) fn publish(&self, database: &Database, manifest: &Manifest, _: &Change) -> Result<()> {
         let layers: Vec<u8> = self.layers.iter().flat_map(|count| count.to_le_bytes()).collect();
         database.write("publish graph", |transaction| {
             // The generation rises, so that the handles of other processes look at the graph anew.
