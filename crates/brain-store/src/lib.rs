@@ -23,10 +23,10 @@ mod error;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use brain_core::{Error, ErrorKind, Result};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 pub use error::StoreError;
 
@@ -35,6 +35,9 @@ pub const FILE_NAME: &str = "brain.db";
 
 /// How long a write waits for another process's write before it gives up.
 const BUSY: Duration = Duration::from_secs(30);
+
+/// How soon that is tried again which SQLite does not wait for itself.
+const RETRY: Duration = Duration::from_millis(2);
 
 /// How many idle connections are kept for the next caller.
 const IDLE: usize = 8;
@@ -99,7 +102,7 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.path(), flags)?;
         connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        switch_to_wal(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -175,6 +178,18 @@ impl Database {
         match failure {
             StoreFailure::Sqlite(source) => self.error(operation, source),
             StoreFailure::Library(error) => error.with_operation(operation),
+        }
+    }
+}
+
+/// The first switch of a file to WAL makes a writer of a reader, and there SQLite does not wait but says "busy" at once, whatever its timeout:
+/// of those who open a new home together all but one would fail. So the waiting is done here.
+fn switch_to_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => std::thread::sleep(RETRY),
+            outcome => return outcome,
         }
     }
 }
@@ -294,6 +309,18 @@ mod tests {
         let database = Database::open(path).unwrap();
         let rows: i64 = database.read("r", |connection| connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))).unwrap();
         assert_eq!(rows, 80);
+    }
+
+    #[test]
+    fn a_new_home_is_opened_by_many_at_once() {
+        for _ in 0..40 {
+            let folder = tempfile::tempdir().unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| Database::open(folder.path()).unwrap().migrate("t", STEPS).unwrap());
+                }
+            });
+        }
     }
 
     #[test]
