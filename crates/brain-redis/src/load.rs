@@ -50,6 +50,17 @@ fn meet(ids: &HashSet<ItemId>, batch: &VectorBatch) -> bool {
     batch.items().iter().any(|item| ids.contains(&item.id))
 }
 
+/// The sum of a vector's squares, made of eight sums, which do not wait for one another.
+fn square(vector: &[f32]) -> f64 {
+    let square = |&x: &f32| f64::from(x) * f64::from(x);
+    let (groups, rest) = vector.as_chunks::<8>();
+    let mut sums = [0.0_f64; 8];
+    for numbers in groups {
+        sums.iter_mut().zip(numbers).for_each(|(sum, x)| *sum += square(x));
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(square).sum::<f64>()
+}
+
 /// What has come of an addition so far.
 #[derive(Default)]
 struct Sum {
@@ -234,7 +245,7 @@ impl RedisIndex {
         if self.schema.number == Number::Double {
             return true;
         }
-        let square: f64 = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        let square = square(vector);
         square < 1e34 && (square > 1e-28 || self.spec.metric != Metric::Cosine)
     }
 

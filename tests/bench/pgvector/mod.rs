@@ -4,7 +4,7 @@ mod raw;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use brain::core::config::{Environment, Sources};
 use brain::core::search::{Aggregation, SearchRequest, search};
@@ -58,34 +58,52 @@ async fn measure(data: Data, home: &std::path::Path, memory: &str) {
 
     let x = data.dimension;
     let create = format!(
-        "CREATE TABLE {floor} (id text COLLATE \"C\" PRIMARY KEY, sample_id text COLLATE \"C\" NOT NULL, embedding_vector vector({x}) NOT NULL); \
-         ALTER TABLE {floor} ALTER COLUMN embedding_vector SET STORAGE PLAIN"
+        "CREATE TABLE {floor} (id text COLLATE \"C\" PRIMARY KEY, sample_id text COLLATE \"C\" NOT NULL, embedding_vector vector({x}) NOT NULL) \
+         WITH (autovacuum_enabled = false); ALTER TABLE {floor} ALTER COLUMN embedding_vector SET STORAGE PLAIN"
     );
     raw.run(&format!("SET maintenance_work_mem = '{memory}'")).await;
-    let ready = pieces(&data, &ids);
-    let started = Instant::now();
-    raw.run(&create).await;
-    raw.copy(&floor, ready).await;
-    let copied = started.elapsed().as_secs_f64() * 1e3;
-    raw.run(&format!("CREATE INDEX ON {floor} USING hnsw (embedding_vector vector_cosine_ops) WITH (m = 16, ef_construction = 64)")).await;
-    let floor_ms = started.elapsed().as_secs_f64() * 1e3;
-
     let parameters = [("maintenance_work_mem".to_owned(), memory.into())].into_iter().collect();
     let spec = IndexSpec { name: name.clone(), dimension: x, metric: Metric::Cosine, items: ItemKind::Samples, parameters };
-    let before = resident_mb();
-    reset_peak();
-    let started = Instant::now();
-    let index = backend.create(&spec).await.unwrap();
-    index.add(data.batches(&ids), OnConflict::Overwrite).await.unwrap();
-    let added = started.elapsed().as_secs_f64() * 1e3;
-    let stages = Stages(Mutex::default());
-    index.build(&stages).await.unwrap();
-    let built = started.elapsed().as_secs_f64() * 1e3;
-    let indexed = stages.0.into_inner().unwrap().iter().find(|(what, _)| what.starts_with("measuring")).map(|(_, at)| *at - started).unwrap();
-    against("build: add and index", indexed.as_secs_f64() * 1e3, "binary COPY and CREATE INDEX", floor_ms);
-    against("  with vacuum, and recall measured", built, "binary COPY and CREATE INDEX", floor_ms);
-    against("  adding alone, durable as it goes", added, "binary COPY, one transaction", copied);
-    alone("  memory while building, beyond the rows", peak_mb() - before, "MB (peak)");
+
+    // In turn, and the best of each, as the machine is not always as fast. What one has left to write the other shall not wait for.
+    let rounds = if data.rows() > 100_000 { 2 } else { 3 };
+    let ready = pieces(&data, &ids);
+    let (mut plain, mut ours, mut memory) = (Built::default(), Built::default(), 0.0_f64);
+    let mut index = None;
+    for round in 0..rounds {
+        if round > 0 {
+            raw.run(&format!("DROP TABLE {floor}")).await;
+            backend.drop_index(&(&spec).into()).await.unwrap();
+        }
+        raw.run("CHECKPOINT").await;
+        let started = Instant::now();
+        raw.run(&create).await;
+        raw.copy(&floor, &ready).await;
+        let added = started.elapsed();
+        raw.run(&format!("CREATE INDEX ON {floor} USING hnsw (embedding_vector vector_cosine_ops) WITH (m = 16, ef_construction = 64)")).await;
+        plain.better(added, started.elapsed(), started.elapsed());
+
+        raw.run("CHECKPOINT").await;
+        let before = resident_mb();
+        reset_peak();
+        let started = Instant::now();
+        let made = backend.create(&spec).await.unwrap();
+        made.add(data.batches(&ids), OnConflict::Overwrite).await.unwrap();
+        let added = started.elapsed();
+        let stages = Stages(Mutex::default());
+        made.build(&stages).await.unwrap();
+        let whole = started.elapsed();
+        let indexed = stages.0.into_inner().unwrap().iter().find(|(what, _)| what.starts_with("measuring")).map(|(_, at)| *at - started).unwrap();
+        ours.better(added, indexed, whole);
+        memory = memory.max(peak_mb() - before);
+        index = Some(made);
+    }
+    drop(ready);
+    let index = index.unwrap();
+    against("build: add and index", ours.indexed, &format!("binary COPY and CREATE INDEX, best of {rounds}"), plain.indexed);
+    against("  with vacuum, and recall measured", ours.whole, "binary COPY and CREATE INDEX", plain.whole);
+    against("  adding alone, durable as it goes", ours.added, "binary COPY, one transaction", plain.added);
+    alone("  memory while building, beyond the rows", memory, "MB (peak)");
     let info = index.info().await.unwrap();
     let efforts = &info.details["effort for the nearest"];
     println!("  effort {efforts}, recall measured on the sample {}", info.details["recall of 10, measured"]);
@@ -102,6 +120,26 @@ async fn measure(data: Data, home: &std::path::Path, memory: &str) {
     bench.adding().await;
     bench.raw.run(&format!("DROP TABLE {floor}")).await;
     backend.drop_index(&(&spec).into()).await.unwrap();
+}
+
+/// How many milliseconds it took from the start until the rows were there, until they were indexed, and until all was done.
+struct Built {
+    added: f64,
+    indexed: f64,
+    whole: f64,
+}
+
+impl Default for Built {
+    fn default() -> Self {
+        Self { added: f64::MAX, indexed: f64::MAX, whole: f64::MAX }
+    }
+}
+
+impl Built {
+    fn better(&mut self, added: Duration, indexed: Duration, whole: Duration) {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        *self = Self { added: self.added.min(ms(added)), indexed: self.indexed.min(ms(indexed)), whole: self.whole.min(ms(whole)) };
+    }
 }
 
 /// When each piece of the work began.
@@ -258,7 +296,7 @@ impl Bench<'_> {
                 let ready = pieces(&part, &ids);
                 let started = Instant::now();
                 self.raw.run(&format!("BEGIN; CREATE TEMP TABLE staging (LIKE {}) ON COMMIT DROP", self.floor)).await;
-                self.raw.copy("staging", ready).await;
+                self.raw.copy("staging", &ready).await;
                 self.raw.run(&merge).await;
                 self.raw.run("COMMIT").await;
                 floor.push(started.elapsed().as_secs_f64() * 1e3);

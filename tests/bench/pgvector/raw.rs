@@ -53,11 +53,11 @@ impl Raw {
     }
 
     /// Copies rows that were put into the server's form beforehand.
-    pub(super) async fn copy(&self, table: &str, pieces: Vec<Bytes>) {
+    pub(super) async fn copy(&self, table: &str, pieces: &[Bytes]) {
         let sink = self.client.copy_in(&format!("COPY {table} (id, sample_id, embedding_vector) FROM STDIN BINARY")).await.unwrap();
         let mut sink = std::pin::pin!(sink);
         for piece in pieces {
-            sink.send(piece).await.unwrap();
+            sink.send(piece.clone()).await.unwrap();
         }
         sink.finish().await.unwrap();
     }
