@@ -4,6 +4,7 @@ use std::io;
 
 use brain::{Report, SortedRow};
 
+use crate::distance;
 use crate::known::Known;
 use crate::location::Location;
 use crate::output::Output;
@@ -18,7 +19,7 @@ pub(crate) fn table(rows: &[SortedRow], known: &Known) -> Table {
     }
     table = table.text("file").text("id");
     for row in rows {
-        let mut cells = vec![row.rank.to_string(), format!("{:.4}", row.distance)];
+        let mut cells = vec![row.rank.to_string(), distance::shown(row.distance)];
         if known.has_classes() {
             cells.push(known.class(row).unwrap_or_default().to_owned());
         }

@@ -9,6 +9,7 @@
 mod answer;
 mod args;
 mod commands;
+mod distance;
 mod failed_items;
 mod failure;
 mod ids;

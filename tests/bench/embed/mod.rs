@@ -37,7 +37,7 @@ struct Way {
 }
 
 pub(crate) fn run(flags: &Flags) {
-    let rounds = flags.number("rounds", 3);
+    let rounds = flags.number("rounds", 5);
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(vit::NAME);
     std::fs::create_dir(&folder).unwrap();

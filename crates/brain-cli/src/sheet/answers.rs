@@ -3,6 +3,7 @@
 use brain::SortedRow;
 
 use super::{Frame, Part, Tile};
+use crate::distance;
 use crate::known::{Known, KnownItem};
 
 /// The first `most` rows: patches are cut out, samples that stand for a patch have it boxed, frames tell whether the class is `query_class`.
@@ -15,7 +16,7 @@ pub(crate) fn answers(rows: &[SortedRow], known: &Known, query_class: Option<&st
             Some(sides) => Part::Boxed(sides),
             None => Part::Whole,
         };
-        let caption = [class.unwrap_or_default().to_owned(), format!("{:.4}", row.distance)];
+        let caption = [class.unwrap_or_default().to_owned(), distance::shown(row.distance)];
         Tile { photo: row.filepath.as_ref().map(Into::into), part, caption, frame: Frame::of(query_class, class) }
     };
     rows.iter().take(most).map(tile).collect()

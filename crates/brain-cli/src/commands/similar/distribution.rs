@@ -5,6 +5,7 @@ use brain::core::similar::Compared;
 use brain::{Histogram, Neighbors, Similarity};
 use serde::Serialize;
 
+use crate::distance;
 use crate::failure::Result;
 use crate::output::Output;
 use crate::plural::items;
@@ -59,10 +60,10 @@ pub(super) async fn show(output: &mut Output, similarity: &Similarity, view: Opt
     }
     output.line(format_args!(
         "nearest {}, median {}, mean {}, farthest {}\n",
-        short(histogram.min),
-        short(histogram.median),
-        short(histogram.mean as f32),
-        short(histogram.max)
+        distance::shown(histogram.min),
+        distance::shown(histogram.median),
+        distance::shown(histogram.mean as f32),
+        distance::shown(histogram.max)
     ))?;
     let mut table = Table::new().number("threshold").number("near another").number("duplicates, about");
     for Suggestion { threshold, near_another, about_duplicates } in &suggestions {
@@ -112,14 +113,10 @@ fn rounded_up(distance: f32) -> f32 {
     if rounded.is_finite() { rounded.max(distance) } else { distance }
 }
 
-fn short(distance: f32) -> String {
-    format!("{distance:.4}")
-}
-
 /// A line for each bar: from where to where, how long, how many.
 fn chart(histogram: &Histogram) -> Vec<String> {
     let most = histogram.counts.iter().copied().max().unwrap_or(1).max(1);
-    let edges: Vec<String> = histogram.edges.iter().map(|&edge| short(edge)).collect();
+    let edges: Vec<String> = histogram.edges.iter().map(|&edge| distance::shown(edge)).collect();
     let width = edges.iter().map(String::len).max().unwrap_or_default();
     let bar = |(edges, &count): (&[String], &u64)| {
         // What is there is seen, however little it is.

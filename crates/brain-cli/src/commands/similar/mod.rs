@@ -13,6 +13,7 @@ use brain::dataset::Dataset;
 use brain::{Brain, Cutoff, Duplicates, Similarity};
 
 use crate::args::{DuplicatesArgs, FoundArgs, RunArgs, UniqueArgs};
+use crate::distance;
 use crate::failure::Result;
 use crate::known::Known;
 use crate::location::Location;
@@ -164,7 +165,7 @@ impl Opened {
         for (number, group) in (1..).zip(shown) {
             table.row([format!("{number}"), "kept".to_owned(), file(&known, &group.kept, &location), group.kept.id.to_string()]);
             for hit in group.duplicates.iter().take(TOLD) {
-                table.row([String::new(), format!("{:.4}", hit.distance), file(&known, &hit.item, &location), hit.item.id.to_string()]);
+                table.row([String::new(), distance::shown(hit.distance), file(&known, &hit.item, &location), hit.item.id.to_string()]);
             }
             if group.duplicates.len() > TOLD {
                 table.row([String::new(), String::new(), format!("and {} more", group.duplicates.len() - TOLD)]);

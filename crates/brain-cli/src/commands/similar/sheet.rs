@@ -6,6 +6,7 @@ use brain::core::Item;
 use brain::core::similar::Group;
 
 use super::Opened;
+use crate::distance;
 use crate::failure::Result;
 use crate::known::Known;
 use crate::sheet::{self, Frame, Tile};
@@ -23,7 +24,7 @@ pub(super) fn of_groups(opened: &Opened, groups: &[Group], path: &Path) -> Resul
     let line = |group: &Group| {
         let more = group.duplicates.len().saturating_sub(ACROSS - 1);
         let kept = if more > 0 { format!("kept, {more} more") } else { "kept".to_owned() };
-        let duplicates = shown(group).into_iter().map(|hit| tile(&known, &hit.item, format!("{:.4}", hit.distance), Frame::Plain));
+        let duplicates = shown(group).into_iter().map(|hit| tile(&known, &hit.item, distance::shown(hit.distance), Frame::Plain));
         std::iter::once(tile(&known, &group.kept, kept, Frame::Query)).chain(duplicates).collect()
     };
     Ok(sheet::write(&groups.iter().map(line).collect::<Vec<Vec<Tile>>>(), path)?)
