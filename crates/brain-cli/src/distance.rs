@@ -1,6 +1,6 @@
 //! How people are shown a distance.
 
-/// Four digits behind the point. One that is a rounding below zero is shown as zero: nothing is nearer than the same.
+/// Four digits behind the point, and no sign before a zero: the same item may lie a rounding below its own distance of 0.
 pub(crate) fn shown(distance: f32) -> String {
     let digits = format!("{distance:.4}");
     if digits == "-0.0000" { digits[1..].to_owned() } else { digits }
